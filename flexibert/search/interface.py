@@ -1,0 +1,96 @@
+"""What every search method is given and what it answers: the one interface behind which methods are peers."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates a method may choose from; row i of every array is candidate i.
+
+    Attributes:
+        ids: One name a candidate.
+        embedding: Coordinates whose distances follow the candidates' dissimilarity; shape (candidates, dimensions).
+        features: Plain encoding of each candidate (one-hot and numeric columns), the paper's "naive embedding";
+            shape (candidates, columns).
+        identity: Equal integers for candidates that are the same network (isomorphic); shape (candidates,).
+        sizes: Number of parameters, or None where the candidates are not models; shape (candidates,).
+        distances: Dissimilarities, or None where there are too many candidates; shape (candidates, candidates).
+        neighbours: Indices of the nearest candidates, nearest first, or None; shape (candidates, neighbours).
+        architectures: Model dictionaries, or None where the candidates are not models.
+    """
+
+    ids: list[str]
+    embedding: np.ndarray
+    features: np.ndarray
+    identity: np.ndarray
+    sizes: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
+    architectures: list[dict] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What is known so far, in order of evaluation. A candidate may occur more than once (noisy repeats).
+
+    Attributes:
+        indices: Rows of the pool; shape (observations,).
+        scores: Higher is better, on any scale; NaN marks a failed candidate; shape (observations,).
+        pending: Rows being evaluated now, whose scores are not yet known; shape (pending,).
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+    pending: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One candidate to evaluate next, and why.
+
+    Attributes:
+        index: Row of the pool.
+        reason: "initial", "optimisation", "uncertainty", "diversity", "aleatoric" or "baseline".
+        mean: Predicted score, on the scale of the observed scores.
+        aleatoric: Predicted standard deviation of the noise of one evaluation, same scale.
+        epistemic: Standard deviation of the prediction itself (what more models would reduce), same scale.
+        acquisition: Value by which the candidate was chosen; higher is better.
+    """
+
+    index: int
+    reason: str
+    mean: float | None = None
+    aleatoric: float | None = None
+    epistemic: float | None = None
+    acquisition: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A surrogate's view of the whole pool, for people and for the report; arrays of shape (candidates,)."""
+
+    mean: np.ndarray
+    aleatoric: np.ndarray
+    epistemic: np.ndarray
+
+
+class Method(Protocol):
+    """A search method. It keeps no state: everything follows from the observations and the seed, so that a
+    resumed search continues as the unbroken one would."""
+
+    def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
+        """Choose `count` distinct candidates, none of them (nor an isomorphic one) observed or pending.
+
+        Fewer are returned only where the pool has no more. Equal arguments give equal proposals.
+        """
+        ...
+
+    def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
+        """The surrogate's predictions for the whole pool, or None for a method that has no surrogate."""
+        ...
