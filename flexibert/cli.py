@@ -4,6 +4,8 @@ Modules are imported inside each command, so that `flexibert --help` answers at 
 """
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +41,52 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-COMMANDS: list[Callable] = []
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="compare search methods on a table of already evaluated candidates",
+        description="Search a table of already evaluated candidates once for each seed, write one JSON line a seed "
+        "(method, seed, ids, scores, seconds in order of evaluation) and print a summary. Finished seeds of the "
+        "same call are kept, so a broken bench goes on where it stopped.",
+    )
+    parser.add_argument(
+        "table",
+        type=Path,
+        metavar="TABLE",
+        help="JSONL or CSV with id, score (higher is better) and model or feature columns",
+    )
+    parser.add_argument("--method", required=True, help="search method, e.g. boshnas; a wrong name lists them all")
+    parser.add_argument("--budget", type=int, required=True, help="evaluations a seed, the initial ones included")
+    parser.add_argument("--seeds", type=int, required=True, help="number of seeds: 0 to SEEDS-1 are run")
+    parser.add_argument("--init", type=int, default=10, help="random evaluations that come first (default: 10)")
+    parser.add_argument("--batch", type=int, default=1, help="candidates proposed at a time (default: 1)")
+    parser.add_argument("--embedding", help="graph (edit distances, default for models) or naive (the features)")
+    parser.add_argument("--tasks", default="", help="comma-separated entries of `scores` to average instead of `score`")
+    parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
+    parser.add_argument("--jobs", type=int, help="processes (default: one a core); does not change the results")
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", default=[], metavar="FILE", help="other outputs to put beside this one"
+    )
+    parser.add_argument(
+        "--plot", type=Path, nargs="?", const=Path(), metavar="PICTURE", help="draw the regret (default: OUT.svg)"
+    )
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # seeds are run side by side; and one thread gives equal sums everywhere
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from flexibert.search.bench import BenchSettings, report, run_bench
+
+    tasks = tuple(filter(None, options.tasks.split(",")))
+    settings = BenchSettings(options.method, options.budget, options.init, options.batch, options.embedding, tasks)
+    run_bench(options.table, settings, options.seeds, options.out, options.jobs)
+    picture = options.out.with_suffix(".svg") if options.plot == Path() else options.plot
+    print(report(options.table, settings, [options.out, *options.compare], picture))
+
+
+COMMANDS: list[Callable] = [_add_bench]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ class Pool:
         distances: Dissimilarities, or None where there are too many candidates; shape (candidates, candidates).
         neighbours: Indices of the nearest candidates, nearest first, or None; shape (candidates, neighbours).
         architectures: Model dictionaries, or None where the candidates are not models.
+        groups: Which property each column of `features` encodes (equal integers for one property), or None where
+            each column is a property of its own; shape (columns,).
+        levels: Which category a one-hot column of `features` stands for, equal integers for equal categories of any
+            property, -1 for quantities; None where all are quantities; shape (columns,).
     """
 
     ids: list[str]
@@ -30,6 +34,8 @@ class Pool:
     distances: np.ndarray | None = None
     neighbours: np.ndarray | None = None
     architectures: list[dict] | None = None
+    groups: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
