@@ -1,0 +1,51 @@
+"""FlexiBERT: an architecture search from text to report. Try `snakemake -n`, then `snakemake`."""
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+ROOT = Path(workflow.basedir)
+# Jobs may run in an environment that does not have the package installed (--sdm conda): they find it here.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+
+
+include: "rules/data.smk"
+include: "rules/space.smk"
+include: "rules/train.smk"
+include: "rules/search.smk"
+include: "rules/hierarchy.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    """The search, its best model trained longer, and the report on both."""
+    default_target: True
+    input:
+        "<results>/report/index.html",
+
+
+rule comparison:
+    """All searches that the configuration compares, then the report."""
+    input:
+        expand("<results>/search/{search}/leaderboard.csv", search=CFG["comparison"]),
+        "<results>/report/index.html",
+
+
+onstart:
+    try:
+        hold(RESULTS)
+    except UsageError as error:
+        raise WorkflowError(str(error)) from None

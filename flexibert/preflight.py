@@ -1,0 +1,107 @@
+"""Everything that can be known to be wrong before the first job, and the settings kept beside the results."""
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flexibert.config import FIRST_STAGE, Settings, differences, read_yaml, resolve, search_settings
+from flexibert.errors import ConfigError, UsageError
+from flexibert.files import write_json, write_text
+
+# Software that can change a number.
+RECORDED = [
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "botorch",
+    "optuna",
+    "snakemake",
+]
+
+
+def check_experiment(changes: Mapping[str, Any], root: str | Path, whole: bool = True) -> Settings:
+    """Complete settings of an experiment, after every check that needs no computing.
+
+    Args:
+        changes: What a person set.
+        root: Folder of the Snakefile.
+        whole: Also look at the design space, text and tasks; a job of a running experiment need not.
+
+    Raises:
+        ConfigError: One sentence for each problem.
+    """
+    settings = resolve(changes, root)
+    if whole:
+        problems = [*_space_problems(settings, root), *_data_problems(settings)]
+        if problems:
+            raise ConfigError(problems, "config is not usable")
+    return settings
+
+
+def space_path(settings: Settings, root: str | Path) -> Path:
+    """The design space's file: relative to the working directory, else to the folder of the Snakefile."""
+    path = Path(settings["space"])
+    return path if path.is_file() else Path(root) / path
+
+
+def _space_problems(settings: Settings, root: str | Path) -> list[str]:
+    from flexibert.space.design_space import DesignSpace
+
+    path = space_path(settings, root)
+    if not path.is_file():
+        return [f"space: {settings['space']}: no such file, neither here nor beside the Snakefile"]
+    try:
+        space = DesignSpace.from_yaml(path)
+    except UsageError as error:
+        return [f"space: {settings['space']}: {problem}" for problem in error.problems]
+    problems = []
+    for name in settings["searches"]:
+        for keys in search_settings(settings, name)["levels"]:
+            if keys["level"] > len(space.levels):
+                problems.append(
+                    f"searches.{name}.levels: level {keys['level']} does not exist; {settings['space']} has {len(space.levels)}"
+                )
+    return problems
+
+
+def _data_problems(settings: Settings) -> list[str]:
+    from flexibert.data.corpus import check_corpus
+    from flexibert.data.tasks import check_tasks
+
+    return [*check_corpus(settings["corpus"]), *check_tasks(settings["tasks"])]
+
+
+def changes_since(results: str | Path, settings: Settings) -> list[str]:
+    """Lines that tell how the settings differ from those that made a results folder, and what will be made again."""
+    kept = Path(results) / "config.yaml"
+    if not kept.is_file():
+        return []
+    changed = differences(read_yaml(kept), settings)
+    if not changed:
+        return []
+    lines = [f"{results} was made with other settings; what depends on them is made again:"]
+    for key, old, new in changed:
+        lines.append(
+            f"  {key}: {old!r} -> {new!r} (makes again: {FIRST_STAGE.get(key.split('.')[0], 'what reads it')})"
+        )
+    return lines
+
+
+def write_settings(settings: Settings, config: str | Path, versions: str | Path) -> None:
+    """Write the complete settings and the versions of the software that a result depends on."""
+    write_text(config, yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
+    found = {"flexibert": metadata.version("flexibert"), "python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    write_json(versions, found)

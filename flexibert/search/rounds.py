@@ -1,0 +1,365 @@
+"""The loop of a search, one round at a time: what to train next, where its weights come from, when to stop.
+
+A round is a pure function of the observations before it and of the seed (paper, Algorithm 1; the query kinds and the
+surrogates are the method's). Nothing is remembered between rounds but the files that they write.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flexibert.errors import SearchError
+from flexibert.files import read_json, write_csv, write_json, write_parquet
+from flexibert.search.hierarchy import scaled_pattern
+from flexibert.search.interface import Observations, Pool, Prediction, Proposal
+from flexibert.search.methods import method_named
+from flexibert.search.pool import pool_from_library
+from flexibert.search.proposals import Run, transferred_recipe
+from flexibert.seeds import derive_seed
+from flexibert.space.architecture import Architecture
+
+if TYPE_CHECKING:
+    import pandas
+
+Overlap = Callable[[dict, dict], float]
+
+# Proposals that are meant to find a better model; others explore and say nothing about convergence.
+OPTIMISING = ("optimisation", "baseline")
+COLUMNS = ["level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """What one round of one level knows.
+
+    Attributes:
+        keys: Settings of the level (`search.levels` in the configuration).
+        pool: The candidates within the constraints.
+        history: Observations of this level and of the levels before, oldest first.
+        round_number: 0 for the initial design.
+    """
+
+    keys: dict[str, Any]
+    pool: Pool
+    history: "pandas.DataFrame"
+    round_number: int
+
+    @property
+    def own(self) -> "pandas.DataFrame":
+        """Observations of this level alone."""
+        return self.history[self.history["level"] == self.keys["level"]]
+
+    @property
+    def observations(self) -> Observations:
+        """Observed candidates of the pool; models of a level before that are not in this library are left out."""
+        rows = {model: row for row, model in enumerate(self.pool.ids)}
+        known = self.history[self.history["model"].isin(rows)]
+        indices = np.array([rows[model] for model in known["model"]], dtype=int)
+        return Observations(indices, known["score"].to_numpy(dtype=float))
+
+    @property
+    def phase(self) -> str:
+        """ "initial", "search", "aleatoric" or "converged"."""
+        if self.round_number == 0:
+            return "initial"
+        if (self.own["reason"] == "aleatoric").any():
+            return "converged"
+        if self.round_number < self.keys["rounds"] and stalled(self.own) < self.keys["patience"]:
+            return "search"
+        return "aleatoric" if self.keys["aleatoric"] and self.own["score"].notna().any() else "converged"
+
+
+def stalled(observations: "pandas.DataFrame") -> int:
+    """Optimising proposals in a row, up to the last, that did not improve on the best score before them."""
+    best, count = -np.inf, 0
+    for reason, score in zip(observations["reason"], observations["score"], strict=True):
+        if score > best:  # false for a failed model, whose score is NaN
+            best, count = score, 0
+        elif reason in OPTIMISING:
+            count += 1
+    return count
+
+
+def propose_round(
+    name: str,
+    round_number: int,
+    search: dict[str, Any],
+    level: dict[str, Any],
+    transfer: dict[str, Any],
+    library: str | Path,
+    observations: str | Path | None,
+    overlap: Overlap,
+    seed: int,
+    out: str | Path,
+    predictions: str | Path,
+) -> None:
+    """Choose the models of one round and write them with the reason for each.
+
+    Args:
+        name: The search's name.
+        round_number: 0 for the initial design.
+        search: Method, embedding, candidates and constraints (`search` in the configuration).
+        level: Settings of the level.
+        transfer: Least overlap for a transfer.
+        library: Folder of the level's library.
+        observations: Table of the round before, of the level before, or None.
+        overlap: Share of the second model's parameters that the first can give; arguments are model dictionaries.
+        seed: The search's seed.
+        out, predictions: Where the proposal (JSON) and the surrogate's view of the library (parquet) are written.
+
+    Raises:
+        SearchError: No candidate lies within the constraints.
+    """
+    pool = constrained(pool_from_library(library, search["embedding"]), Path(library), search)
+    state = Level(level, pool, read_observations(observations), round_number)
+    method = method_named(search["method"])
+    phase = state.phase
+    count = {"initial": level["initial"], "search": level["batch"], "aleatoric": level["aleatoric"], "converged": 0}[
+        phase
+    ]
+    if phase == "initial":
+        chosen = method_named("random").propose(state.observations, pool, count, derive_seed(seed, level["level"]))
+        chosen = [Proposal(proposal.index, "initial") for proposal in chosen]
+    elif phase == "aleatoric":
+        chosen = method.propose_again(state.observations, pool, count, seed)
+    else:
+        chosen = method.propose(state.observations, pool, count, seed) if count else []
+    known = state.observations
+    view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
+    runs = [_run(proposal, pool, state.history, transfer, overlap) for proposal in chosen]
+    best = best_run(state.history)
+    write_parquet(predictions, _prediction_table(pool, view))
+    write_json(
+        out,
+        {
+            "search": name,
+            "level": level["level"],
+            "round": round_number,
+            "phase": phase if runs else "converged",
+            "converged": not runs and round_number > 0,
+            "best": best,
+            "proposals": runs,
+        },
+    )
+
+
+def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
+    """The candidates that the search may propose: within its constraints, homogeneous where it says so.
+
+    Raises:
+        SearchError: There is none; the smallest value in the library is told.
+    """
+    import pandas
+
+    costs = pandas.read_parquet(library / "costs.parquet").set_index("id").loc[pool.ids]
+    keep = np.ones(len(pool), dtype=bool)
+    problems = []
+    for key, limit in search["constraints"].items():
+        if limit is None:
+            continue
+        within = costs[key].to_numpy() <= limit
+        if not within.any():
+            problems.append(
+                f"search.constraints.{key}: no model of the library is within {limit}; the smallest has {costs[key].min():g}"
+            )
+        keep &= within
+    if search["models"] == "homogeneous":
+        keep &= np.array([is_homogeneous(model) for model in pool.architectures])
+    if not keep.any() and not problems:
+        problems.append("search: no model of the library meets all of search.constraints and search.models; relax one")
+    if problems:
+        raise SearchError(problems)
+    return pool.take(np.flatnonzero(keep))
+
+
+def is_homogeneous(model: dict[str, Any]) -> bool:
+    """Whether all layers of a model dictionary are equal."""
+    return all(len({repr(layer) for layer in model[key]}) == 1 for key in "ohnfp" if key in model)
+
+
+def _run(proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: dict, overlap: Overlap) -> Run:
+    """What is to be trained: a proposal with the origin of its weights."""
+    model, architecture = pool.ids[proposal.index], pool.architectures[proposal.index]
+    run = {
+        "model": model,
+        "architecture": architecture,
+        "recipe": "scratch",
+        "origin": "pretrain",
+        "source": None,
+        "overlap": None,
+    }
+    if proposal.reason == "aleatoric":
+        again = int(history[history["model"] == model]["recipe"].str.startswith("retuned").sum())
+        run |= {"recipe": f"retuned-{again + 1}", "origin": "retuned"}
+    elif proposal.reason != "initial":  # the initial design is trained from scratch: it is what others take from
+        source, share = best_source(architecture, pool, history, overlap)
+        if source is not None and share >= transfer["overlap"]:
+            run |= {"recipe": transferred_recipe(source), "origin": "transfer", "source": source, "overlap": share}
+    figures = {key: getattr(proposal, key) for key in ("mean", "aleatoric", "epistemic", "acquisition")}
+    figures = {key: None if value is None else round(float(value), 6) for key, value in figures.items()}
+    return run | figures | {"reason": proposal.reason, "explanation": _explanation(proposal, run)}
+
+
+def best_source(
+    architecture: dict, pool: Pool, history: "pandas.DataFrame", overlap: Overlap
+) -> tuple[Run | None, float]:
+    """The trained run that can give a model the largest share of its parameters, and that share.
+
+    Among equal shares the better score wins, then the older run.
+    """
+    rows = {model: row for row, model in enumerate(pool.ids)}
+    best: tuple[float, float] = (-1.0, -np.inf)
+    source = None
+    for known in history[history["status"] == "ok"].itertuples():
+        if known.model not in rows or known.recipe.startswith("retuned"):
+            continue
+        value = (overlap(pool.architectures[rows[known.model]], architecture), known.score)
+        if value > best:
+            best, source = value, {"model": known.model, "recipe": known.recipe}
+    return source, round(best[0], 6)
+
+
+def _explanation(proposal: Proposal, run: Run) -> str:
+    """One sentence for a person who asks why this model was proposed."""
+    why = {
+        "initial": "drawn at random for the initial design",
+        "optimisation": "best acquisition value among the candidates",
+        "uncertainty": "the surrogate knows least about it",
+        "diversity": "drawn at random, so that no region is forgotten",
+        "aleatoric": "re-run of a good model with a tuned recipe",
+        "baseline": "chosen by the search method",
+    }[proposal.reason]
+    if proposal.mean is not None:
+        noise = "" if proposal.aleatoric is None else f", noise of one training {proposal.aleatoric:.2f}"
+        doubt = "" if proposal.epistemic is None else f" +- {proposal.epistemic:.2f}"
+        why += f"; predicted score {proposal.mean:.2f}{doubt}{noise}"
+    if run["origin"] == "transfer":
+        why += f"; {100 * run['overlap']:.0f} % of its weights come from {run['source']['model']}"
+    return why
+
+
+def _prediction_table(pool: Pool, view: Prediction | None) -> "pandas.DataFrame":
+    import pandas
+
+    if view is None:
+        return pandas.DataFrame({"id": [], "mean": [], "aleatoric": [], "epistemic": []}).astype({"id": str})
+    return pandas.DataFrame(
+        {"id": pool.ids, "mean": view.mean, "aleatoric": view.aleatoric, "epistemic": view.epistemic}
+    )
+
+
+def read_observations(path: str | Path | None) -> "pandas.DataFrame":
+    """A table that `observe_round` wrote; an empty one for None."""
+    import pandas
+
+    if path is None:
+        return pandas.DataFrame({name: [] for name in COLUMNS}).astype({"model": str, "recipe": str, "score": float})
+    return pandas.read_csv(path, dtype={"model": str, "recipe": str, "source": str})
+
+
+def observe_round(
+    proposal: str | Path, before: str | Path | None, scores: Sequence[str | Path], suite: str, out: str | Path
+) -> None:
+    """Write the observations up to and including one round: a row for each run, a column for each task.
+
+    Args:
+        proposal: The round's proposal.
+        before: Observations before the round, or None.
+        scores: One score.json for each proposed run, in any order.
+        suite: The suite whose mean is the objective.
+        out: Where the table is written (CSV).
+    """
+    import pandas
+
+    made = read_json(proposal)
+    found = {(score["model"], score["recipe"]): score for score in map(read_json, scores)}
+    rows = []
+    for run in made["proposals"]:
+        score = found[run["model"], run["recipe"]]
+        source = run["source"] and f"{run['source']['model']}/{run['source']['recipe']}"
+        row = {"level": made["level"], "round": made["round"], **run, "source": source, "status": score["status"]}
+        row = {key: row[key] for key in COLUMNS if key != "score"} | {"score": score["suites"].get(suite)}
+        rows.append(row | score["tasks"])
+    table = pandas.DataFrame(rows)
+    if before is not None:
+        table = pandas.concat([read_observations(before), table], ignore_index=True)
+    write_csv(out, table)
+
+
+def best_run(history: "pandas.DataFrame") -> dict[str, Any] | None:
+    """The run with the best score so far, or None while there is none."""
+    scored = history[history["score"].notna()]
+    if scored.empty:
+        return None
+    best = scored.loc[scored["score"].idxmax()]
+    return {"model": best["model"], "recipe": best["recipe"], "score": round(float(best["score"]), 6)}
+
+
+def rank_runs(
+    name: str, observations: str | Path, libraries: Sequence[str | Path], leaderboard: str | Path, best: str | Path
+) -> None:
+    """Write the outcome of a search: its runs, best first, failed ones last, and the best one with its dictionary.
+
+    Args:
+        name: The search's name.
+        observations: Table of the last round of the last level.
+        libraries: Folders of the libraries of its levels.
+        leaderboard, best: Where the table (CSV) and the best run (JSON) are written.
+
+    Raises:
+        SearchError: Every candidate failed.
+    """
+    import pandas
+
+    table = read_observations(observations)
+    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
+    table["parameters"] = table["model"].map(costs.drop_duplicates("id").set_index("id")["parameters"])
+    table = table.drop_duplicates(["model", "recipe"])
+    table = table.sort_values(["score", "parameters", "model", "recipe"], ascending=[False, True, True, True])
+    if table["score"].notna().sum() == 0:
+        raise SearchError(f"search {name}: all {len(table)} candidates failed; their card.json and best.json say why")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    first = table.iloc[0]
+    models = pandas.concat([pandas.read_parquet(Path(folder) / "models.parquet") for folder in libraries])
+    architecture = models.drop_duplicates("id").set_index("id")["model"][first["model"]]
+    write_csv(leaderboard, table)
+    write_json(
+        best,
+        {
+            "search": name,
+            "model": first["model"],
+            "recipe": first["recipe"],
+            "score": round(float(first["score"]), 6),
+            "architecture": json.loads(architecture),
+        },
+    )
+
+
+def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | Path) -> None:
+    """Write the runs that are trained at the large budget: a search's best model and, where asked, its scaled pattern.
+
+    Args:
+        best: The search's best run.
+        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
+        out: Where the runs are written (JSON).
+    """
+    found = read_json(best)
+    architectures = [found["architecture"]]
+    if scale_up:
+        architectures.append(scaled_pattern(found["architecture"], **scale_up))
+    runs = [
+        {
+            "model": Architecture.from_model_dict(architecture).id,
+            "recipe": "final",
+            "architecture": architecture,
+            "origin": "final",
+            "source": None,
+            "overlap": None,
+        }
+        for architecture in architectures
+    ]
+    write_json(out, {"search": found["search"], "proposals": runs})

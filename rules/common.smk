@@ -1,0 +1,85 @@
+"""Settings, wildcards and the few functions that more than one rule file uses."""
+
+from flexibert.config import read_yaml, search_settings, training_settings
+from flexibert.data.tasks import tasks_of
+from flexibert.errors import UsageError
+from flexibert.files import read_json
+from flexibert.hold import hold
+from flexibert.preflight import changes_since, check_experiment, space_path
+from flexibert.search.proposals import RunIndex
+from flexibert.seeds import derive_seed
+from flexibert.stages import REVISION
+
+try:
+    CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
+except UsageError as error:
+    raise WorkflowError(str(error)) from None
+
+config.clear()  # scripts read `jobs` from here: what never changes a result must not stand in params
+config.update(CFG)
+
+NAME = CFG["name"]
+SEED = CFG["seed"]
+RESULTS = f"results/{NAME}"
+SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
+RUNS = RunIndex(RESULTS)
+SOURCES = {source["name"]: source for source in CFG["corpus"]["sources"]}
+SUITES = {suite["suite"]: suite for suite in CFG["tasks"]["suites"]}
+
+if workflow.is_main_process:
+    for line in changes_since(RESULTS, CFG):
+        logger.info(line)
+
+
+wildcard_constraints:
+    source="[a-z0-9-]+",
+    shard=r"\d{4,}",
+    task="[a-z0-9]+-[a-z0-9]+",
+    search="[a-z0-9-]+",
+    level=r"\d+",
+    round=r"\d{3}",
+    model="[0-9a-f]{12}",
+    manifest="manifest|manifest-final",
+    recipe=r"scratch|from-[0-9a-f]{8}|final|retuned-\d+",
+
+
+def sources_of(manifest):
+    """Names of the sources in a manifest: the search's, or all of them for the final models."""
+    return [name for name, source in SOURCES.items() if manifest == "manifest-final" or not source.get("final_only")]
+
+
+def manifest_of(wildcards):
+    """The corpus manifest that a run is trained on."""
+    whole = wildcards.recipe == "final" and len(sources_of("manifest-final")) > len(sources_of("manifest"))
+    return f"{RESULTS}/corpus/{'manifest-final' if whole else 'manifest'}.json"
+
+
+def shard_names(source):
+    """Four-digit names of a source's shards."""
+    return [f"{number:04d}" for number in range(SOURCES[source].get("shards", 1))]
+
+
+def suites_of(recipe):
+    """Suites on which runs of a recipe are scored."""
+    searched = {search_settings(CFG, name)["suite"] for name in CFG["searches"]}
+    return sorted(set(CFG["final"]["suites"]) if recipe == "final" else searched)
+
+
+def tasks_of_recipe(recipe):
+    """Tasks on which runs of a recipe are scored, e.g. ["glue-cola", ...]."""
+    return [task for suite in suites_of(recipe) for task in tasks_of(SUITES[suite])]
+
+
+def run_of(wildcards):
+    """The run that a job trains: model dictionary, origin, source of its weights."""
+    return RUNS.find(wildcards.model, wildcards.recipe)
+
+
+def training_memory(wildcards, attempt):
+    """MB of memory of a training job; grows with the attempt."""
+    return CFG["jobs"]["memory_mb"] * attempt
+
+
+def training_minutes(wildcards, attempt):
+    """Minutes of a training job; grows with the attempt."""
+    return CFG["jobs"]["minutes"] * attempt

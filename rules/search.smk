@@ -1,0 +1,143 @@
+"""The search: propose models (a checkpoint a round), observe their scores, until it converges."""
+
+
+def level_keys(wildcards):
+    """Settings of the search's level."""
+    levels = search_settings(CFG, wildcards.search)["levels"]
+    return next(keys for keys in levels if keys["level"] == int(wildcards.level))
+
+
+def known_before(wildcards):
+    """Observations before a round: of the round before, or of the level before, or none."""
+    if int(wildcards.round):
+        return [
+            f"{level_folder(wildcards.search, wildcards.level)}/round-{int(wildcards.round) - 1:03d}/observations.csv"
+        ]
+    before = level_before(wildcards.search, wildcards.level)
+    return last_observations(wildcards.search, before) if before else []
+
+
+checkpoint propose:
+    """Choose the models of one round, and say why; a round without proposals ends the level."""
+    input:
+        library=lambda wildcards: library_files(wildcards.search, wildcards.level),
+        observations=known_before,
+    output:
+        proposal="<results>/search/{search}/level-{level}/round-{round}/proposal.json",
+        predictions="<results>/search/{search}/level-{level}/round-{round}/predictions.parquet",
+    log:
+        "<logs>/propose/{search}-level-{level}-round-{round}.log",
+    benchmark:
+        "<benchmarks>/propose/{search}-level-{level}-round-{round}.jsonl"
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        search=lambda wildcards: {
+            key: value for key, value in search_settings(CFG, wildcards.search).items() if key != "levels"
+        },
+        level=level_keys,
+        transfer=CFG["transfer"],
+        model=CFG["model"],
+        seed=lambda wildcards: derive_seed(SEED, "search", search_settings(CFG, wildcards.search)["seed"]),
+        revision=REVISION["propose"],
+    message:
+        "Round {wildcards.round} of search {wildcards.search}, level {wildcards.level}: proposing models"
+    script:
+        "../workflow/scripts/propose.py"
+
+
+def proposal(search, level, round_number):
+    """A proposal's content; makes Snakemake wait until it is there."""
+    made = checkpoints.propose.get(search=search, level=level, round=f"{round_number:03d}")
+    return read_json(made.output.proposal)
+
+
+def scores_of_round(wildcards):
+    """Scores of all runs that a round proposed."""
+    runs = proposal(wildcards.search, wildcards.level, int(wildcards.round))["proposals"]
+    return [f"{RESULTS}/glue/{run['model']}/{run['recipe']}/score.json" for run in runs]
+
+
+rule observe:
+    """Add a round's scores to what the search knows."""
+    input:
+        proposal="<results>/search/{search}/level-{level}/round-{round}/proposal.json",
+        before=known_before,
+        scores=scores_of_round,
+    output:
+        "<results>/search/{search}/level-{level}/round-{round}/observations.csv",
+    log:
+        "<logs>/observe/{search}-level-{level}-round-{round}.log",
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        suite=lambda wildcards: search_settings(CFG, wildcards.search)["suite"],
+        revision=REVISION["observe"],
+    message:
+        "Round {wildcards.round} of search {wildcards.search}, level {wildcards.level}: observing scores"
+    script:
+        "../workflow/scripts/observe.py"
+
+
+def last_observations(search, level):
+    """Observations of a level that has converged."""
+    number = 0
+    while not proposal(search, level, number)["converged"]:
+        number += 1
+    return [f"{level_folder(search, level)}/round-{number - 1:03d}/observations.csv"]
+
+
+rule search:
+    """The outcome of a search: all its runs, best first."""
+    input:
+        observations=lambda wildcards: last_observations(wildcards.search, levels_of(wildcards.search)[-1]),
+        costs=lambda wildcards: [
+            f"{library_folder(wildcards.search, level)}/costs.parquet" for level in levels_of(wildcards.search)
+        ],
+        models=lambda wildcards: [
+            f"{library_folder(wildcards.search, level)}/models.parquet" for level in levels_of(wildcards.search)
+        ],
+    output:
+        leaderboard="<results>/search/{search}/leaderboard.csv",
+        best="<results>/search/{search}/best.json",
+    log:
+        "<logs>/search/{search}.log",
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        revision=REVISION["observe"],
+    message:
+        "Ranking the models of search {wildcards.search}"
+    script:
+        "../workflow/scripts/search.py"
+
+
+checkpoint final:
+    """The models that are trained at the large budget: the best of a search and, where asked, its scaled pattern."""
+    input:
+        best="<results>/search/{search}/best.json",
+    output:
+        "<results>/final/{search}.json",
+    log:
+        "<logs>/final/{search}.log",
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        scale_up=CFG["final"]["scale_up"],
+        revision=REVISION["observe"],
+    message:
+        "Choosing the final model of search {wildcards.search}"
+    script:
+        "../workflow/scripts/final.py"

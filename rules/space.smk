@@ -1,0 +1,55 @@
+"""The candidates of a level of the design space: graphs, distances, embedding, neighbours, costs."""
+
+LIBRARY_FILES = ["models.parquet", "distances.npy", "embedding.npy", "neighbours.npy", "library.json"]
+
+
+rule library:
+    """All models of one level of the design space (a sample of a level that is too large)."""
+    output:
+        [f"<results>/library/level-{{level}}/{name}" for name in LIBRARY_FILES],
+    log:
+        "<logs>/library/level-{level}.log",
+    benchmark:
+        "<benchmarks>/library/level-{level}.jsonl"
+    conda:
+        "../envs/flexibert.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        space=SPACE,
+        settings=CFG["library"],
+        seed=lambda wildcards: derive_seed(SEED, "library", wildcards.level),
+        revision=REVISION["library"],
+    message:
+        "Building the library of level {wildcards.level}"
+    script:
+        "../workflow/scripts/library.py"
+
+
+rule costs:
+    """Parameters, FLOPs a token and, where a constraint asks for it, latency of each model of a library."""
+    input:
+        models="{library}/models.parquet",
+        tokenizer="<results>/tokenizer/tokenizer.json",
+    output:
+        "{library}/costs.parquet",
+    log:
+        "{library}/costs.log",
+    wildcard_constraints:
+        library=f"{RESULTS}/.+",
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=CFG["model"],
+        length=CFG["tasks"]["length"],
+        latency=any(search_settings(CFG, name)["constraints"].get("latency_ms") for name in CFG["searches"]),
+        revision=REVISION["costs"],
+    message:
+        "Counting what the models of {wildcards.library} cost"
+    script:
+        "../workflow/scripts/costs.py"

@@ -1,0 +1,16 @@
+"""Hand one level of the design space to flexibert.space.library."""
+
+from pathlib import Path
+
+from flexibert.space.library import level_library
+
+from flexibert.log import job_log
+
+with job_log(snakemake.log[0]):
+    level_library(
+        space=snakemake.params.space,
+        level=int(snakemake.wildcards.level),
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        out_dir=Path(snakemake.output[0]).parent,
+    )

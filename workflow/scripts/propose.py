@@ -1,0 +1,23 @@
+"""Hand what a search knows to flexibert.search.rounds."""
+
+from pathlib import Path
+
+from flexibert.encoder.transfer import overlap_of
+
+from flexibert.log import job_log
+from flexibert.search.rounds import propose_round
+
+with job_log(snakemake.log[0]):
+    propose_round(
+        name=snakemake.wildcards.search,
+        round_number=int(snakemake.wildcards.round),
+        search=snakemake.params.search,
+        level=snakemake.params.level,
+        transfer=snakemake.params.transfer,
+        library=Path(snakemake.input.library[0]).parent,
+        observations=next(iter(snakemake.input.observations), None),
+        overlap=overlap_of(snakemake.params.model),
+        seed=snakemake.params.seed,
+        out=snakemake.output.proposal,
+        predictions=snakemake.output.predictions,
+    )

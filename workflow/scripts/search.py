@@ -1,0 +1,15 @@
+"""Hand the observations of a search to flexibert.search.rounds."""
+
+from pathlib import Path
+
+from flexibert.log import job_log
+from flexibert.search.rounds import rank_runs
+
+with job_log(snakemake.log[0]):
+    rank_runs(
+        name=snakemake.wildcards.search,
+        observations=snakemake.input.observations[0],
+        libraries=[Path(path).parent for path in snakemake.input.costs],
+        leaderboard=snakemake.output.leaderboard,
+        best=snakemake.output.best,
+    )

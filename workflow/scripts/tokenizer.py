@@ -1,0 +1,14 @@
+"""Hand the documents to flexibert.data.tokenizer."""
+
+from pathlib import Path
+
+from flexibert.data.tokenizer import make_tokenizer
+from flexibert.log import job_log
+
+with job_log(snakemake.log[0]):
+    make_tokenizer(
+        settings=snakemake.params.settings,
+        documents=[Path(path) for path in snakemake.input],
+        out=Path(snakemake.output[0]),
+        seed=snakemake.params.seed,
+    )
