@@ -1,0 +1,111 @@
+"""Everything that comes from the Hugging Face hub comes through here, once; afterwards the work is offline."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flexibert.data.sources import with_defaults
+from flexibert.errors import CorpusError
+from flexibert.files import write_json
+
+logger = logging.getLogger(__name__)
+
+
+def fetch(source: dict, folder: str | Path) -> None:
+    """Copy the data files of one hub data set into a folder, as they are (parquet).
+
+    A file that is already there whole is kept, so an interrupted download goes on where it stopped. `download.json`
+    in the folder is written last: it names the files, and is the only thing to declare as a job's output.
+
+    Args:
+        source: `id` and, where the data set has several, `config`; `split` (a name, a list of names, or null for all);
+            `revision`; `name` for messages.
+        folder: One folder a split is made in it: folder/train/*.parquet.
+
+    Raises:
+        CorpusError: The hub cannot be reached, or has no such data set, configuration or split.
+    """
+    source = with_defaults(source)
+    name = source.get("name", source["id"])
+    with hub_problems(f"data source '{name}'", source["id"]):
+        files, revision = _files_of(source)
+        wanted = [source["split"]] if isinstance(source["split"], str) else source["split"] or sorted(files)
+        missing = sorted(set(wanted) - set(files))
+        if missing:
+            has = ", ".join(sorted(files))
+            raise CorpusError(
+                f"data source '{name}': '{source['id']}' has no split {', '.join(missing)}; its splits are {has}"
+            )
+        got: dict[str, list[str]] = {split: [] for split in wanted}
+        for split in wanted:
+            for number, address in enumerate(files[split]):
+                place = Path(folder) / split / f"{number:05d}{Path(address).suffix}"
+                _copy(address, place)
+                got[split].append(f"{split}/{place.name}")
+                logger.info("%s: %s, file %d of %d", name, split, number + 1, len(files[split]))
+    write_json(Path(folder) / "download.json", {"id": source["id"], "revision": revision, "files": got})
+
+
+def _files_of(source: dict) -> tuple[dict[str, list[str]], str]:
+    """Addresses of the parquet files by split, and the revision they belong to."""
+    from datasets import load_dataset_builder
+
+    revision = source["revision"]
+    try:
+        builder = load_dataset_builder(source["id"], source["config"], revision=revision)
+    except RuntimeError:  # a data set with a loading script: the hub keeps a converted copy
+        revision = "refs/convert/parquet"
+        builder = load_dataset_builder(source["id"], source["config"], revision=revision)
+    files = builder.config.data_files or {}
+    addresses = {str(split): sorted(map(str, paths)) for split, paths in files.items()}
+    strange = sorted({Path(path).suffix for paths in addresses.values() for path in paths} - {".parquet"})
+    if strange or not addresses:
+        raise CorpusError(
+            f"data source '{source['id']}': its files are {', '.join(strange) or 'unknown'}, not parquet; set "
+            "`streaming: true`, or convert them and use kind folder"
+        )
+    return addresses, str(builder.hash or revision or "")
+
+
+def _copy(address: str, place: Path) -> None:
+    """Copy one file from the hub (hf://) or from a local folder, unless it is there."""
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f".{place.name}.part")
+    if address.startswith("hf://"):
+        from huggingface_hub import HfFileSystem
+
+        HfFileSystem().get_file(address, str(part))
+    else:
+        shutil.copyfile(address, part)
+    part.replace(place)
+
+
+@contextmanager
+def hub_problems(where: str, name: str) -> Iterator[None]:
+    """Turn what can go wrong between here and the hub into one sentence with the remedy."""
+    try:
+        yield
+    except CorpusError:
+        raise
+    except Exception as error:
+        if not _is_of_hub(error):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorpusError(
+            f"{where}: '{name}' cannot be read from the Hugging Face hub ({reason}); run this step where the hub can "
+            "be reached, or copy the files into a folder and use it instead (source or kind `folder`)"
+        ) from None
+
+
+def _is_of_hub(error: Exception) -> bool:
+    """Whether an exception tells of the network or of a missing repository, not of a bug."""
+    modules = ("huggingface_hub", "datasets", "httpx", "requests", "urllib3", "fsspec", "aiohttp", "httpcore")
+    if type(error).__module__.split(".")[0] in modules or isinstance(error, (OSError, EOFError)):
+        return True
+    return isinstance(error, (RuntimeError, ValueError)) and any(
+        word in str(error).lower() for word in ("hub", "config", "client has been closed", "couldn't find", "offline")
+    )

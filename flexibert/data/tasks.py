@@ -1,0 +1,246 @@
+"""Labelled tasks made ready for fine-tuning: chosen, read, tokenised, and loaded again as arrays."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flexibert.data.task_files import Example, missing_task, read_examples, split_file
+from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
+from flexibert.errors import TaskError
+from flexibert.files import read_json, whole_file, write_json
+from flexibert.seeds import derive_seed
+
+SPLITS = ("train", "validation")
+
+logger = logging.getLogger(__name__)
+
+
+def tasks_of(suite: dict) -> list[str]:
+    """Ids of the tasks of one entry of `tasks.suites`, e.g. ["glue-cola", ...], in the publishers' order."""
+    names = suite.get("names")
+    return [f"{suite['suite']}-{name}" for name in names_of(suite["suite"]) if names is None or name in names]
+
+
+def check_tasks(settings: dict) -> list[str]:
+    """What keeps the section `tasks` from working on this machine, one sentence a problem; takes milliseconds.
+
+    Args:
+        settings: The section `tasks`, already valid against the schema.
+    """
+    problems: list[str] = []
+    suites = [suite["suite"] for suite in settings["suites"]]
+    for name in sorted({name for name in suites if suites.count(name) > 1}):
+        problems.append(f"tasks.suites: the suite '{name}' is listed twice; join the two entries")
+    for suite in settings["suites"]:
+        problems += _suite_problems(suite)
+    return problems
+
+
+def _suite_problems(suite: dict) -> list[str]:
+    name, source = suite["suite"], suite["source"]
+    known = names_of(name)
+    unknown = [task for task in suite.get("names") or [] if task not in known]
+    problems = [f"tasks.suites: suite {name} has no task '{task}' (tasks: {', '.join(known)})" for task in unknown]
+    if (name == "probes") != (source == "embedded"):
+        remedy = "probes are embedded only" if name == "probes" else "use source folder or hub"
+        return [*problems, f"tasks.suites: suite {name} cannot come from source {source}; {remedy}"]
+    if source != "folder":
+        return problems
+    if not suite.get("folder"):
+        return [*problems, f"tasks.suites: suite {name} with source folder needs the key 'folder'"]
+    folder = Path(suite["folder"])
+    if not folder.is_dir():
+        return [*problems, f"tasks.suites: the folder {folder} of suite {name} does not exist; correct `folder`"]
+    specs = [TASKS[task] for task in tasks_of(suite)]
+    return problems + [
+        missing_task(spec, folder) for spec in specs if any(split_file(spec, split, folder) is None for split in SPLITS)
+    ]
+
+
+def hub_source(task: str) -> dict:
+    """What `download.fetch` needs to bring one GLUE or SuperGLUE task from the hub."""
+    spec = TASKS[task]
+    splits = ["train", spec.validation]
+    return {"name": task, "kind": "hub", "id": HUB_IDS[spec.suite], "config": spec.name, "split": splits}
+
+
+def prepare_task(
+    task: str,
+    suite: dict,
+    settings: dict,
+    tokenizer: str | Path,
+    seed: int,
+    out_dir: str | Path,
+    downloaded: str | Path | None = None,
+) -> None:
+    """Read, sub-sample and tokenise one task; writes train.npz, validation.npz and task.json into `out_dir`.
+
+    Args:
+        task: Id, e.g. "glue-cola".
+        suite: Its entry of `tasks.suites`.
+        settings: `length`, `train_rows` and `validation_rows` of the section `tasks`.
+        tokenizer: tokenizer.json with its facts beside it.
+        seed: Root seed; decides which rows are used where there are too many.
+        out_dir: tasks/{task}.
+        downloaded: Folder that `download.fetch` filled with `hub_source(task)`, for source hub.
+
+    Raises:
+        TaskError: A missing file or column, or a label outside the task's set; file and line named.
+    """
+    from flexibert.data.tokenizer import load_tokenizer, tokenizer_facts
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    spec = TASKS[task]
+    folder = downloaded if suite["source"] == "hub" else suite.get("folder")
+    if suite["source"] != "embedded" and folder is None:
+        raise TaskError(f"task {task}: no folder was given for source {suite['source']}")
+    encoder, facts = load_tokenizer(tokenizer), tokenizer_facts(tokenizer)
+    rows, left_out = {}, {}
+    for split in SPLITS:
+        examples, left_out[split] = read_examples(spec, split, suite["source"], folder)
+        chosen = sub_sample(examples, settings[f"{split}_rows"], derive_seed(seed, "tasks", task, split))
+        rows[split] = len(chosen)
+        arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings["length"])
+        with whole_file(Path(out_dir) / f"{split}.npz") as part, open(part, "wb") as stream:
+            np.savez_compressed(stream, **arrays)
+        if split == "validation":
+            majority = _majority(spec, arrays["labels"])
+    facts_of_task = {
+        "task": task,
+        "suite": spec.suite,
+        "name": spec.name,
+        "source": suite["source"],
+        "labels": list(spec.labels) if spec.labels else None,
+        "range": list(spec.range) if spec.range else None,
+        "outputs": spec.outputs,
+        "metrics": list(spec.metrics),
+        "validation": spec.validation,
+        "length": settings["length"],
+        "rows": rows,
+        "incomplete_rows": left_out,
+        "majority_share": majority,
+        "pad": facts.pad,
+    }
+    write_json(Path(out_dir) / "task.json", facts_of_task)
+    logger.info("%s: %s", task, facts_of_task["rows"])
+
+
+def sub_sample(examples: list[Example], most: int | None, seed: int) -> list[Example]:
+    """A random choice of at most `most` rows, in their order; rows of one group stay together.
+
+    At least one group is kept, even if it alone has more rows.
+    """
+    if most is None or len(examples) <= most:
+        return examples
+    sizes: dict[int, int] = {}
+    for example in examples:
+        sizes[example.group] = sizes.get(example.group, 0) + 1
+    groups = list(sizes)
+    chosen: set[int] = set()
+    total = 0
+    for place in np.random.default_rng(seed).permutation(len(groups)):
+        if total + sizes[groups[place]] <= most or not chosen:
+            chosen.add(groups[place])
+            total += sizes[groups[place]]
+        if total >= most:
+            break
+    return [example for example in examples if example.group in chosen]
+
+
+def _encoded(
+    spec: TaskSpec, examples: list[Example], encoder, start: int, separator: int, length: int
+) -> dict[str, np.ndarray]:
+    """Token ids of all rows: start, first text, separator, and for pairs second text, separator."""
+    firsts = [
+        encoding.ids for encoding in encoder.encode_batch_fast([e.first for e in examples], add_special_tokens=False)
+    ]
+    pair = examples[0].second is not None
+    seconds = [[]] * len(examples)
+    if pair:
+        encodings = encoder.encode_batch_fast([e.second for e in examples], add_special_tokens=False)
+        seconds = [encoding.ids for encoding in encodings]
+    rows, starts = [], []
+    for first, second in zip(firsts, seconds, strict=True):
+        first, second = cut_pair(first, second, length - (3 if pair else 2))
+        row = [start, *first, separator]
+        starts.append(len(row))
+        rows.append(row + ([*second, separator] if pair else []))
+    lengths = np.array([len(row) for row in rows])
+    return {
+        "input_ids": np.concatenate([np.array(row, np.int32) for row in rows]),
+        "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        "second_starts": np.array(starts, np.int32),
+        "labels": np.array([e.label for e in examples], np.float32 if spec.labels is None else np.int64),
+        "groups": np.array([e.group for e in examples], np.int64),
+        "overlaps": np.array([e.overlap for e in examples], np.float32),
+    }
+
+
+def cut_pair(first: list[int], second: list[int], most: int) -> tuple[list[int], list[int]]:
+    """Cut the ends of two texts to `most` tokens together; the longer one gives first."""
+    excess = len(first) + len(second) - most
+    if excess <= 0:
+        return first, second
+    keep_second = min(len(second), max(most // 2, most - len(first)))
+    return first[: most - keep_second], second[:keep_second]
+
+
+def _majority(spec: TaskSpec, labels: np.ndarray) -> float | None:
+    """Share of the most frequent class among the validation rows; None for a regression."""
+    if spec.labels is None:
+        return None
+    return round(float(np.bincount(labels).max() / len(labels)), 6)
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """One split of a task, as `prepare_task` wrote it.
+
+    Attributes:
+        facts: task.json: outputs, labels, range, metrics, rows, majority_share, pad, ...
+        input_ids: Token ids of all rows, one after another; int32 of shape (tokens,).
+        offsets: Row i is input_ids[offsets[i]:offsets[i + 1]]; int64 of shape (rows + 1,).
+        second_starts: Where the second text starts inside its row (the row's length for single texts); int32 (rows,).
+        labels: Class numbers (int64) or values (float32); shape (rows,).
+        groups: Question or choice of each row; int64 of shape (rows,).
+        overlaps: Token F1 of each candidate with the answers (ReCoRD), else 0; float32 of shape (rows,).
+    """
+
+    facts: dict
+    input_ids: np.ndarray
+    offsets: np.ndarray
+    second_starts: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    overlaps: np.ndarray
+
+    @classmethod
+    def load(cls, folder: str | Path, split: str) -> "TaskData":
+        """Read one split ("train" or "validation") of a folder of `prepare_task`."""
+        folder = Path(folder)
+        with np.load(folder / f"{split}.npz", allow_pickle=False) as arrays:
+            return cls(read_json(folder / "task.json"), **{name: arrays[name] for name in arrays.files})
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Padded inputs of some rows.
+
+        Args:
+            rows: Row numbers; integers of shape (batch,).
+
+        Returns:
+            Token ids and token types (0 first text, 1 second), int64 of shape (batch, longest), and the mask of real
+            tokens, bool of the same shape.
+        """
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        columns = np.arange(lengths.max())
+        mask = columns < lengths[:, None]  # (batch, longest)
+        ids = np.full(mask.shape, self.facts["pad"], np.int64)
+        ids[mask] = np.concatenate([self.input_ids[self.offsets[row] : self.offsets[row + 1]] for row in rows])
+        return ids, ((columns >= self.second_starts[rows][:, None]) & mask).astype(np.int64), mask

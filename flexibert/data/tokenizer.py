@@ -1,0 +1,187 @@
+"""The tokenizer: a byte-level BPE trained on the corpus, a tokenizer.json, or one from the hub."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flexibert.errors import CorpusError
+from flexibert.files import read_json, whole_file, write_json
+
+if TYPE_CHECKING:
+    import tokenizers
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+ROLES = ("pad", "unknown", "start", "separator", "mask")
+ROBERTA_TOKENS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")  # of Liu et al. (2019), the paper's vocabulary of 50,265
+SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)  # every byte must have a token
+TRAINING_BYTES = 100_000_000  # text a tokenizer is trained on; more changes a vocabulary little and costs memory
+
+
+@dataclass(frozen=True)
+class TokenizerFacts:
+    """What others need to know of a tokenizer without loading it.
+
+    Attributes:
+        vocabulary: Number of tokens; ids lie in [0, vocabulary).
+        pad, unknown, start, separator, mask: Ids of the special tokens.
+        special: Ids of all special tokens, which masking must spare.
+    """
+
+    vocabulary: int
+    pad: int
+    unknown: int
+    start: int
+    separator: int
+    mask: int
+    special: tuple[int, ...]
+
+
+def make_tokenizer(
+    settings: dict, documents: list[str | Path], out: str | Path, seed: int, duplicates: str | Path | None = None
+) -> None:
+    """Train, copy or fetch the tokenizer; writes `out` and, beside it, its facts (`tokenizer.meta.json`).
+
+    Args:
+        settings: The section `tokenizer`: kind, vocabulary, path.
+        documents: Files of `corpus.collect_documents`; their training documents are read when kind is train.
+        out: Path of `tokenizer.json`.
+        seed: Root seed; a corpus of more than 100 MB is sampled with it.
+        duplicates: File of `duplicates.find_duplicates`, to leave duplicates out.
+
+    Raises:
+        CorpusError: A tokenizer that cannot be read, lacks a special token, or too small a vocabulary.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    makers = {"train": _train, "file": _load_file, "hub": _load_hub}
+    tokenizer = makers[settings["kind"]](settings, [Path(path) for path in documents], seed, duplicates)
+    facts = _facts_of(tokenizer, str(settings["path"] or "the trained tokenizer"))
+    with whole_file(out) as part:
+        tokenizer.save(str(part))
+    write_json(meta_path(out), {"kind": settings["kind"], **facts.__dict__, "special": list(facts.special)})
+
+
+def meta_path(tokenizer: str | Path) -> Path:
+    """Path of the facts beside a tokenizer.json."""
+    return Path(tokenizer).with_suffix(".meta.json")
+
+
+def tokenizer_facts(tokenizer: str | Path) -> TokenizerFacts:
+    """Read the facts of a tokenizer that `make_tokenizer` wrote."""
+    meta = read_json(meta_path(tokenizer))
+    return TokenizerFacts(meta["vocabulary"], *(meta[role] for role in ROLES), special=tuple(meta["special"]))
+
+
+def load_tokenizer(path: str | Path) -> "tokenizers.Tokenizer":
+    """The tokenizer itself, without truncation and padding."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise CorpusError(
+            f"tokenizer.path: {path} is not a tokenizer.json ({error}); save one with `tokenizers`"
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def check_tokenizer(settings: dict) -> list[str]:
+    """What keeps the section `tokenizer` from working here, one sentence a problem."""
+    if settings["kind"] == "train":
+        if settings["vocabulary"] < SMALLEST_VOCABULARY:
+            return [
+                f"tokenizer.vocabulary: {settings['vocabulary']} is too small; 256 bytes and 5 special tokens need "
+                f"{SMALLEST_VOCABULARY} at least"
+            ]
+        return []
+    if not settings["path"]:
+        return [f"tokenizer.path: kind {settings['kind']} needs a path (file: a tokenizer.json; hub: a model id)"]
+    if settings["kind"] == "file" and not Path(settings["path"]).is_file():
+        return [f"tokenizer.path: the file {settings['path']} does not exist; correct it"]
+    return []
+
+
+def _train(settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None) -> "tokenizers.Tokenizer":
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    problems = check_tokenizer(settings)
+    if problems:
+        raise CorpusError(problems)
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings["vocabulary"],
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_training_texts(documents, seed, duplicates), trainer)
+    if tokenizer.get_vocab_size() < settings["vocabulary"]:
+        raise CorpusError(
+            f"tokenizer.vocabulary: the text yields {tokenizer.get_vocab_size()} tokens only, "
+            f"{settings['vocabulary']} were asked for; lower the number or add text"
+        )
+    return tokenizer
+
+
+def _training_texts(documents: list[Path], seed: int, duplicates: str | Path | None) -> Iterator[str]:
+    """Training documents, at most about 100 MB of them: a random sample of row groups where there are more."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from flexibert.data.duplicates import kept_rows
+
+    files = [pq.ParquetFile(path) for path in documents]
+    groups = [(number, group) for number, file in enumerate(files) for group in range(file.num_row_groups)]
+    order = np.random.default_rng(seed).permutation(len(groups))
+    size = 0
+    for index in order:
+        number, group = groups[index]
+        table = files[number].read_row_group(group, columns=["document", "split"]).to_pydict()
+        first = sum(files[number].metadata.row_group(before).num_rows for before in range(group))
+        keep = kept_rows(duplicates, documents[number])[first:] if duplicates else np.ones(len(table["split"]), bool)
+        for text, split, kept in zip(table["document"], table["split"], keep, strict=False):
+            if split == "train" and kept:
+                yield text
+                size += len(text)
+        if size >= TRAINING_BYTES:
+            return
+
+
+def _load_file(
+    settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None
+) -> "tokenizers.Tokenizer":
+    problems = check_tokenizer(settings)
+    if problems:
+        raise CorpusError(problems)
+    return load_tokenizer(settings["path"])
+
+
+def _load_hub(
+    settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None
+) -> "tokenizers.Tokenizer":
+    from flexibert.data.download import hub_problems
+
+    with hub_problems("tokenizer.path", settings["path"]):
+        from huggingface_hub import hf_hub_download
+
+        return load_tokenizer(hf_hub_download(settings["path"], "tokenizer.json"))
+
+
+def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:
+    for tokens in (SPECIAL_TOKENS, ROBERTA_TOKENS):
+        ids = [tokenizer.token_to_id(token) for token in tokens]
+        if None not in ids:
+            break
+    else:
+        raise CorpusError(
+            f"tokenizer.path: {name} has neither the special tokens {' '.join(SPECIAL_TOKENS)} "
+            f"nor {' '.join(ROBERTA_TOKENS)}"
+        )
+    added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    vocabulary = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+    return TokenizerFacts(vocabulary, *ids, special=tuple(sorted(added | set(ids))))
