@@ -135,7 +135,8 @@ def _sentences(error: Any) -> Iterator[str]:
     elif error.validator == "enum":
         yield f"{place}: {value!r} is not one of {', '.join(map(str, limit))}{_suggestion(str(value), limit)}"
     elif error.validator == "type":
-        yield f"{place}: {value!r} is not of type {limit if isinstance(limit, str) else ' or '.join(limit)}{_number_hint(value)}"
+        kinds = limit if isinstance(limit, str) else " or ".join(limit)
+        yield f"{place}: {value!r} is not of type {kinds}{_number_hint(value)}"
     elif error.validator == "pattern":
         meaning = error.schema.get("description", f"it must match {limit}")
         yield f"{place}: {value!r} cannot be used. {meaning}"
@@ -178,7 +179,8 @@ def _cross_problems(settings: Settings) -> Iterator[str]:
     yield from _source_problems(settings["corpus"]["sources"])
     tokenizer = settings["tokenizer"]
     if tokenizer["kind"] != "train" and not tokenizer["path"]:
-        yield f"tokenizer.path: missing; kind {tokenizer['kind']!r} needs {'a tokenizer.json' if tokenizer['kind'] == 'file' else 'a model id'}"
+        needed = "a tokenizer.json" if tokenizer["kind"] == "file" else "a model id"
+        yield f"tokenizer.path: missing; kind {tokenizer['kind']!r} needs {needed}"
     yield from _suite_problems(settings)
     for section in ("pretrain", "retune.pretrain", "final.pretrain"):
         yield from _pretrain_problems(settings, section)
@@ -216,7 +218,10 @@ def _suite_problems(settings: Settings) -> Iterator[str]:
     for position, suite in enumerate(settings["tasks"]["suites"]):
         place = f"tasks.suites[{position}]"
         if (suite["source"] == "embedded") != (suite["suite"] == "probes"):
-            yield f"{place}.source: suite {suite['suite']!r} cannot come from {suite['source']!r}; only probes are embedded, and only so"
+            yield (
+                f"{place}.source: suite {suite['suite']!r} cannot come from {suite['source']!r}; "
+                "only probes are embedded, and they only so"
+            )
         if suite["source"] == "folder" and not suite.get("folder"):
             yield f"{place}: key 'folder' is missing; source 'folder' needs it"
     wanted = [("final.suites", name) for name in settings["final"]["suites"]]

@@ -1,6 +1,7 @@
 """Everything that can be known to be wrong before the first job, and the settings kept beside the results."""
 
 import platform
+import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from flexibert import __version__
 from flexibert.config import FIRST_STAGE, Settings, differences, read_yaml, resolve, search_settings
 from flexibert.errors import ConfigError, UsageError
 from flexibert.files import write_json, write_text
@@ -66,9 +68,8 @@ def _space_problems(settings: Settings, root: str | Path) -> list[str]:
     for name in settings["searches"]:
         for keys in search_settings(settings, name)["levels"]:
             if keys["level"] > len(space.levels):
-                problems.append(
-                    f"searches.{name}.levels: level {keys['level']} does not exist; {settings['space']} has {len(space.levels)}"
-                )
+                there = f"{settings['space']} has {len(space.levels)}"
+                problems.append(f"searches.{name}.levels: level {keys['level']} does not exist; {there}")
     return problems
 
 
@@ -89,16 +90,26 @@ def changes_since(results: str | Path, settings: Settings) -> list[str]:
         return []
     lines = [f"{results} was made with other settings; what depends on them is made again:"]
     for key, old, new in changed:
-        lines.append(
-            f"  {key}: {old!r} -> {new!r} (makes again: {FIRST_STAGE.get(key.split('.')[0], 'what reads it')})"
-        )
+        again = FIRST_STAGE.get(key.split(".")[0], "what reads it")
+        lines.append(f"  {key}: {old!r} -> {new!r} (makes again: {again})")
     return lines
+
+
+def commit() -> str | None:
+    """Commit of this checkout, with "+" where files differ from it; None outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        found = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found + ("+" if changed else "")
 
 
 def write_settings(settings: Settings, config: str | Path, versions: str | Path) -> None:
     """Write the complete settings and the versions of the software that a result depends on."""
     write_text(config, yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
-    found = {"flexibert": metadata.version("flexibert"), "python": platform.python_version()}
+    found = {"flexibert": __version__, "commit": commit(), "python": platform.python_version()}
     for name in RECORDED:
         try:
             found[name] = metadata.version(name)

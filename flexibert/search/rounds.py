@@ -118,17 +118,16 @@ def propose_round(
     state = Level(level, pool, read_observations(observations), round_number)
     method = method_named(search["method"])
     phase = state.phase
-    count = {"initial": level["initial"], "search": level["batch"], "aleatoric": level["aleatoric"], "converged": 0}[
-        phase
-    ]
-    if phase == "initial":
-        chosen = method_named("random").propose(state.observations, pool, count, derive_seed(seed, level["level"]))
-        chosen = [Proposal(proposal.index, "initial") for proposal in chosen]
-    elif phase == "aleatoric":
-        chosen = method.propose_again(state.observations, pool, count, seed)
-    else:
-        chosen = method.propose(state.observations, pool, count, seed) if count else []
     known = state.observations
+    if phase == "initial":
+        drawn = method_named("random").propose(known, pool, level["initial"], derive_seed(seed, level["level"]))
+        chosen = [Proposal(proposal.index, "initial") for proposal in drawn]
+    elif phase == "search":
+        chosen = method.propose(known, pool, level["batch"], seed)
+    elif phase == "aleatoric":
+        chosen = method.propose_again(known, pool, level["aleatoric"], seed)
+    else:
+        chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
     runs = [_run(proposal, pool, state.history, transfer, overlap) for proposal in chosen]
     best = best_run(state.history)
@@ -164,7 +163,8 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
         within = costs[key].to_numpy() <= limit
         if not within.any():
             problems.append(
-                f"search.constraints.{key}: no model of the library is within {limit}; the smallest has {costs[key].min():g}"
+                f"search.constraints.{key}: no model of the library is within {limit}; "
+                f"the smallest has {costs[key].min():g}"
             )
         keep &= within
     if search["models"] == "homogeneous":
