@@ -1,7 +1,7 @@
-"""Models in a folder: `config.json` and `model.safetensors`, in the layout that transformers' `from_pretrained` reads."""
+"""Models in a folder: `config.json` and `model.safetensors`, laid out as transformers' `from_pretrained` reads them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,9 +138,8 @@ def _is_head(name: str) -> bool:
 
 def config_of(settings: EncoderSettings) -> dict[str, Any]:
     """The part of `config.json` that describes the encoder."""
-    values = asdict(settings)
-    del values["attn_implementation"]  # how to compute is the reader's choice
-    return {"model_type": MODEL_TYPE, **values}
+    names = [entry.name for entry in fields(settings) if entry.name != "attn_implementation"]  # the reader's choice
+    return {"model_type": MODEL_TYPE} | {name: getattr(settings, name) for name in names}
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from flexibert.encoder.operations import (
@@ -69,12 +69,12 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for linear in self.stack:
-            x = F.gelu(linear(x))
+            x = functional.gelu(linear(x))
         return self.output(x)
 
 
 class Layer(nn.Module):
-    """Operations side by side, add and norm; stacked feed-forward, add and norm; a projection where the width changes."""
+    """Operations, add and norm; stacked feed-forward layers, add and norm; a projection where the width changes."""
 
     def __init__(self, layer: LayerSettings, settings: Any) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Layer(nn.Module):
         self.operations: nn.ModuleList[Operation] = nn.ModuleList(
             OPERATIONS[group.operation](layer.hidden, group, reach, settings.dropout) for group in layer.groups
         )
-        self.operation_output = nn.Linear(layer.context, layer.hidden)
+        self.operation_output = nn.Linear(layer.hidden, layer.hidden)
         self.operation_norm = nn.LayerNorm(layer.hidden, eps=LAYER_NORM_EPSILON)
         self.feed_forward = FeedForward(layer.hidden, layer.feed_forward)
         self.feed_forward_norm = nn.LayerNorm(layer.hidden, eps=LAYER_NORM_EPSILON)
@@ -131,7 +131,7 @@ class Encoder(nn.Module):
 
         Args:
             input_ids: Token ids; shape (batch, length).
-            attention_mask: 1 for tokens, 0 for padding, at either end; shape (batch, length); None where nothing is padded.
+            attention_mask: 1 for tokens, 0 for padding at either end; shape (batch, length); None for no padding.
             token_type_ids: Segments; shape (batch, length); None for segment 0.
             inputs_embeds: Word embeddings in place of ids; shape (batch, length, h[0]).
 
@@ -140,7 +140,7 @@ class Encoder(nn.Module):
         """
         self._check(input_ids if inputs_embeds is None else inputs_embeds, token_type_ids)
         x = self.embeddings(input_ids, token_type_ids, inputs_embeds)
-        tokens = self._tokens(x, attention_mask)
+        tokens = self.tokens(x, attention_mask)
         states = [x]
         for layer in self.layers:
             if self.gradient_checkpointing and self.training:
@@ -150,7 +150,8 @@ class Encoder(nn.Module):
             states.append(x)
         return states
 
-    def _tokens(self, x: Tensor, attention_mask: Tensor | None) -> Tokens:
+    def tokens(self, x: Tensor, attention_mask: Tensor | None) -> Tokens:
+        """What the layers need to know of a batch besides its hidden states `x`."""
         mask = None if attention_mask is None else attention_mask.bool()
         key_bias = None
         if mask is not None:
@@ -209,18 +210,18 @@ class MaskedLanguageHead(nn.Module):
 
         Returns:
             Without labels, logits of shape (batch, length, vocabulary). With labels, logits at the predicted positions
-            alone, in order, shape (predicted, vocabulary), and their mean cross-entropy in nats (0 where none is predicted).
+            alone, in order, shape (predicted, vocabulary), and their mean cross-entropy in nats (0 if there are none).
         """
         if labels is None:
             return Output(None, self.logits(hidden))
         predicted = labels != IGNORED
         logits = self.logits(hidden[predicted])
-        loss = F.cross_entropy(logits, labels[predicted], reduction="sum") / max(len(logits), 1)
+        loss = functional.cross_entropy(logits, labels[predicted], reduction="sum") / max(len(logits), 1)
         return Output(loss, logits)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., h[-1]) to (..., vocabulary)."""
-        return self.decoder(self.norm(F.gelu(self.dense(hidden))))
+        return self.decoder(self.norm(functional.gelu(self.dense(hidden))))
 
 
 class ClassificationHead(nn.Module):
@@ -244,10 +245,10 @@ class ClassificationHead(nn.Module):
         if labels is None:
             return Output(None, logits)
         if logits.shape[-1] == 1:
-            return Output(F.mse_loss(logits.squeeze(-1), labels.view(-1).to(logits.dtype)), logits)
+            return Output(functional.mse_loss(logits.squeeze(-1), labels.view(-1).to(logits.dtype)), logits)
         if labels.is_floating_point():
-            return Output(F.binary_cross_entropy_with_logits(logits, labels), logits)
-        return Output(F.cross_entropy(logits, labels.view(-1)), logits)
+            return Output(functional.binary_cross_entropy_with_logits(logits, labels), logits)
+        return Output(functional.cross_entropy(logits, labels.view(-1)), logits)
 
 
 class MaskedLanguageModel(nn.Module):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from flexibert.encoder.settings import HeadGroup
 
@@ -35,7 +35,7 @@ class Tokens:
 
 
 def cosine_angles(rows: Tensor, columns: Tensor, period: Tensor | int, dtype: torch.dtype) -> Tensor:
-    """2 pi * rows * columns / period, reduced to one turn in whole numbers so that float32 stays exact to its last digits.
+    """2 pi * rows * columns / period, reduced to one turn in whole numbers, which keeps float32 exact.
 
     Args:
         rows, columns: Whole numbers; shapes (..., rows, 1) and (..., 1, columns).
@@ -144,7 +144,7 @@ def join_heads(x: Tensor) -> Tensor:
 
 def weigh(scores: Tensor, value: Tensor, dropout: float) -> Tensor:
     """Softmax over keys, dropout, product with the values: (batch, heads, length, head_size)."""
-    probabilities = F.dropout(scores.softmax(dim=-1), dropout, dropout > 0)
+    probabilities = functional.dropout(scores.softmax(dim=-1), dropout, dropout > 0)
     return probabilities @ value
 
 
@@ -158,7 +158,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropo
         fused: Use PyTorch's fused kernels.
     """
     if fused:
-        return F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=1.0)
+        return functional.scaled_dot_product_attention(query, key, value, bias, dropout, scale=1.0)
     scores = query @ key.transpose(-2, -1)
     return weigh(scores if bias is None else scores + bias, value, dropout)
 
@@ -280,7 +280,7 @@ def shifted_sum(x: Tensor, weights: Tensor) -> Tensor:
         weights: Shape (kernel_size, ...) whose entries broadcast with x.
     """
     length, reach = x.shape[1], (len(weights) - 1) // 2
-    padded = F.pad(x, (0, 0) * (x.dim() - 2) + (reach, reach))
+    padded = functional.pad(x, (0, 0) * (x.dim() - 2) + (reach, reach))
     total = weights[0] * padded[:, :length]
     for shift in range(1, len(weights)):
         total = torch.addcmul(total, weights[shift], padded[:, shift : shift + length])
