@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flexibert.data.disk import require_space
 from flexibert.data.signatures import BANDS, band_hashes
-from flexibert.data.sources import DEFAULTS, folder_problems, pieces_of, raw_documents, with_defaults
+from flexibert.data.sources import DEFAULTS, folder_problems, pieces_of, raw_documents, source_folder, with_defaults
 from flexibert.errors import CorpusError
 from flexibert.files import whole_file, write_json
 
@@ -39,18 +39,19 @@ def collect_documents(
         settings: `validation` (share of documents held out) and `duplicates` of the section `corpus`.
         out: Parquet file: document, split, words (uint64 hash), bands (8 x uint64, only with duplicates: near).
         counts: JSON file: documents, bytes, read, empty, invalid_utf8, cut.
-        downloaded: Folder filled by `download.fetch`, for a hub source.
+        downloaded: Folder filled by `download.fetch`, for a hub source; the folder of `out` if not given.
 
     Raises:
         CorpusError: The source is missing, empty, or not text.
     """
     source = with_defaults(source)
-    folder = downloaded if source["kind"] == "hub" else source["folder"]
-    if folder is not None and Path(folder).is_dir():
-        size = sum(piece.end - piece.start for piece in pieces_of(Path(folder), shards)[shard::shards])
+    fetched = Path(downloaded or Path(out).parent)
+    folder = source_folder(source, fetched)
+    if folder is not None and folder.is_dir():
+        size = sum(piece.end - piece.start for piece in pieces_of(folder, shards)[shard::shards])
         require_space(Path(out).parent, size, f"the text of '{source['name']}'")
     count = dict.fromkeys(("read", "documents", "bytes", "empty", "invalid_utf8", "cut"), 0)
-    documents = raw_documents(source, shard, shards, Path(downloaded) if downloaded else None)
+    documents = raw_documents(source, shard, shards, fetched)
     with whole_file(out) as part:
         write_documents(part, clean_documents(documents, count), settings)
     if not count["documents"] and shards == 1:

@@ -22,12 +22,15 @@ def fetch(source: dict, folder: str | Path) -> None:
     Args:
         source: `id` and, where the data set has several, `config`; `split` (a name, a list of names, or null for all);
             `revision`; `name` for messages.
-        folder: One folder a split is made in it: folder/train/*.parquet.
+        folder: One folder a split is made in it: folder/train/*.parquet. Nothing is fetched of a streamed source.
 
     Raises:
         CorpusError: The hub cannot be reached, or has no such data set, configuration or split.
     """
     source = with_defaults(source)
+    if source["streaming"]:
+        write_json(Path(folder) / "download.json", {"id": source["id"], "streaming": True})
+        return
     name = source.get("name", source["id"])
     with hub_problems(f"data source '{name}'", source["id"]):
         files, revision = _files_of(source)

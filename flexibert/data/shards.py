@@ -31,7 +31,7 @@ def tokenise(
     out_train: str | Path,
     out_validation: str | Path,
     summary: str | Path,
-    duplicates: str | Path,
+    duplicates: str | Path | None = None,
 ) -> None:
     """Tokenise the documents of one shard; each document is followed by the separator token.
 
@@ -41,6 +41,7 @@ def tokenise(
         out_train, out_validation: Flat arrays of token ids, little-endian uint16 (uint32 above 65,536 tokens).
         summary: JSON file: per split documents, text bytes, tokens, digest and fingerprint of the file.
         duplicates: File of `duplicates.find_duplicates`; the documents it marks are left out.
+            Without it all stay.
 
     Raises:
         CorpusError: No space on the disk, or a tokenizer that makes an id beyond its vocabulary.
@@ -51,7 +52,7 @@ def tokenise(
     kind = token_dtype(facts.vocabulary)
     size = _text_bytes(documents)
     require_space(Path(out_train).parent, int(size * TOKENS_PER_BYTE * kind.itemsize), f"the token shard {out_train}")
-    keep = kept_rows(duplicates, documents)
+    keep = np.ones(_row_count(documents), bool) if duplicates is None else kept_rows(duplicates, documents)
     outs = {"train": Path(out_train), "validation": Path(out_validation)}
     count = {split: {"documents": 0, "bytes": 0, "tokens": 0} for split in SPLITS}
     with ExitStack() as stack:
@@ -77,6 +78,12 @@ def tokenise(
 def token_dtype(vocabulary: int) -> np.dtype:
     """Smallest unsigned type that holds every token id."""
     return np.dtype("<u2" if vocabulary <= 1 << 16 else "<u4")
+
+
+def _row_count(documents: str | Path) -> int:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(documents).metadata.num_rows
 
 
 def _text_bytes(documents: str | Path) -> int:

@@ -73,7 +73,7 @@ def _is_binary(path: Path) -> bool:
         return b"\0" in stream.read(SNIFFED_BYTES)
 
 
-def raw_documents(source: dict, shard: int, shards: int, downloaded: Path | None = None) -> Iterator[str | bytes]:
+def raw_documents(source: dict, shard: int, shards: int, fetched: Path | None = None) -> Iterator[str | bytes]:
     """Documents of one shard as they stand in the source, neither cleaned nor decoded where they are bytes.
 
     Every document of the source comes out of exactly one shard, whatever the number of shards.
@@ -81,7 +81,7 @@ def raw_documents(source: dict, shard: int, shards: int, downloaded: Path | None
     Args:
         source: One entry of `corpus.sources`.
         shard, shards: Which shard of how many.
-        downloaded: Folder that `download.fetch` filled, for a hub source that is not streamed.
+        fetched: Folder that `download.fetch` filled, for a hub source that is not streamed.
 
     Raises:
         CorpusError: A missing or binary file, a missing column, a broken line, an unreachable hub.
@@ -92,13 +92,17 @@ def raw_documents(source: dict, shard: int, shards: int, downloaded: Path | None
     elif source["kind"] == "hub" and source["streaming"]:
         documents = _joined(_streamed(source, shard, shards), source["join"])
     else:
-        folder = Path(source["folder"]) if source["kind"] == "folder" else downloaded
-        if folder is None:
-            raise CorpusError(f"corpus source '{source['name']}': fetch it from the hub first (rule download)")
-        documents = _of_folder(folder, source, shard, shards)
+        documents = _of_folder(source_folder(source, fetched), source, shard, shards)
     if source["megabytes"] is None:
         return documents
     return _limited(documents, source["megabytes"] * 1_000_000 / shards)
+
+
+def source_folder(source: dict, fetched: Path | None) -> Path | None:
+    """Folder with the source's files, or None for one without (embedded, streamed)."""
+    if source["kind"] == "folder":
+        return Path(source["folder"])
+    return fetched / source["split"] if source["kind"] == "hub" and not source["streaming"] else None
 
 
 def _limited(documents: Iterator[str | bytes], most: float) -> Iterator[str | bytes]:

@@ -84,8 +84,8 @@ def missing_task(spec: TaskSpec, folder: Path) -> str:
         if split_file(spec, split, folder) is None
     ]
     return (
-        f"task {spec.id}: {folder} lacks {' and '.join(missing)}; put the official file there, or leave the task out by "
-        f"listing the others in the suite's `names`"
+        f"task {spec.id}: {folder} lacks {' and '.join(missing)}; put the official file there, or leave the task out "
+        f"by listing the others in the suite's `names`"
     )
 
 
@@ -103,8 +103,8 @@ def _tsv_rows(spec: TaskSpec, path: Path, needed: tuple[str, ...]) -> tuple[list
         missing = [column for column in needed if column not in header]
         if missing:
             raise TaskError(
-                f"task {spec.id}: {path}, line 1: there is no column '{', '.join(missing)}' (columns: {', '.join(header)}); "
-                "use GLUE's official file"
+                f"task {spec.id}: {path}, line 1: there is no column '{', '.join(missing)}' "
+                f"(columns: {', '.join(header)}); use GLUE's official file"
             )
     places = {column: header.index(column) for column in needed}
     rows, broken = [], []
@@ -117,9 +117,10 @@ def _tsv_rows(spec: TaskSpec, path: Path, needed: tuple[str, ...]) -> tuple[list
             continue
         rows.append((f"{path}, line {number}", {column: fields[place] for column, place in places.items()}))
     if len(broken) > max(1, INCOMPLETE_SHARE * len(lines)):
+        last = max(places, key=places.get)
         raise TaskError(
-            f"task {spec.id}: {path}: {len(broken)} lines lack the column '{max(places, key=places.get)}', the first is "
-            f"line {broken[0]}; use GLUE's official file"
+            f"task {spec.id}: {path}, line {broken[0]}: the column '{last}' is missing there, and in "
+            f"{len(broken) - 1} more lines; use GLUE's official file"
         )
     return rows, len(broken)
 

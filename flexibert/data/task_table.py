@@ -1,7 +1,7 @@
 """The labelled tasks: their files, columns, labels and metrics, as their publishers define them.
 
-GLUE: Wang et al. (2018); SuperGLUE: Wang et al. (2019). Label names stand in the order of the hub's data sets, so that a
-label's place is its number there.
+GLUE: Wang et al. (2018); SuperGLUE: Wang et al. (2019). Label names stand in the order of the hub's data sets, so that
+a label's place is its number there.
 """
 
 from dataclasses import dataclass
@@ -106,11 +106,11 @@ def _superglue() -> list[TaskSpec]:
             "CB",
             inference,
             ("entailment", "contradiction", "neutral"),
-            ("accuracy", "f1_macro"),
+            ("accuracy", "macro_f1"),
             files=files,
         ),
         TaskSpec(
-            "superglue", "copa", "COPA", ("premise", "choice"), no_yes, ("accuracy_choice",), files=files, grouped=True
+            "superglue", "copa", "COPA", ("premise", "choice"), no_yes, ("group_accuracy",), files=files, grouped=True
         ),
         TaskSpec(
             "superglue",
@@ -118,7 +118,7 @@ def _superglue() -> list[TaskSpec]:
             "MultiRC",
             ("paragraph", "answer"),
             no_yes,
-            ("f1", "exact_match_question"),
+            ("f1", "exact_match"),
             files=files,
             grouped=True,
         ),
@@ -128,7 +128,7 @@ def _superglue() -> list[TaskSpec]:
             "ReCoRD",
             ("passage", "query"),
             no_yes,
-            ("f1_choice", "exact_match_choice"),
+            ("group_overlap", "group_accuracy"),
             files=files,
             grouped=True,
         ),

@@ -9,7 +9,6 @@ import numpy as np
 
 from flexibert.data.task_files import Example, missing_task, read_examples, split_file
 from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
-from flexibert.errors import TaskError
 from flexibert.files import read_json, whole_file, write_json
 from flexibert.seeds import derive_seed
 
@@ -85,7 +84,8 @@ def prepare_task(
         tokenizer: tokenizer.json with its facts beside it.
         seed: Root seed; decides which rows are used where there are too many.
         out_dir: tasks/{task}.
-        downloaded: Folder that `download.fetch` filled with `hub_source(task)`, for source hub.
+        downloaded: Folder that `download.fetch` filled with `hub_source(task)`, for source hub;
+            `out_dir` if not given.
 
     Raises:
         TaskError: A missing file or column, or a label outside the task's set; file and line named.
@@ -94,9 +94,7 @@ def prepare_task(
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     spec = TASKS[task]
-    folder = downloaded if suite["source"] == "hub" else suite.get("folder")
-    if suite["source"] != "embedded" and folder is None:
-        raise TaskError(f"task {task}: no folder was given for source {suite['source']}")
+    folder = (downloaded or out_dir) if suite["source"] == "hub" else suite.get("folder")
     encoder, facts = load_tokenizer(tokenizer), tokenizer_facts(tokenizer)
     rows, left_out = {}, {}
     for split in SPLITS:
