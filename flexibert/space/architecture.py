@@ -254,7 +254,9 @@ def parameter_problems(operation: str, parameter: Any) -> list[str]:
     if operation in PARAMETERS:
         if parameter in PARAMETERS[operation]:
             return []
-        return [f"{parameter!r} is no parameter of operation {operation!r} (allowed: {', '.join(PARAMETERS[operation])})"]
+        return [
+            f"{parameter!r} is no parameter of operation {operation!r} (allowed: {', '.join(PARAMETERS[operation])})"
+        ]
     if _positive(parameter) and parameter % 2 == 1:
         return []
     return [f"{parameter!r} is no kernel size of operation 'c' (allowed: an odd integer of at least 1)"]
@@ -269,7 +271,9 @@ def heads_problems(operation: str, hidden: int, heads: int) -> list[str]:
     listed = ", ".join(map(str, allowed)) or "none"
     if hidden % heads:
         return [f"{heads} heads do not divide hidden size {hidden} (allowed: {listed})"]
-    return [f"{heads} heads: operation 'c' splits its heads into two halves and needs an even number (allowed: {listed})"]
+    return [
+        f"{heads} heads: operation 'c' splits its heads into two halves and needs an even number (allowed: {listed})"
+    ]
 
 
 def _positive(value: Any) -> bool:

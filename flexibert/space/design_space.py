@@ -192,7 +192,9 @@ def _value_problems(key: str, values: Any, check: Any) -> list[str]:
         return [f"{key}: {values!r} is not a list of values (needed: at least one)"]
     found = [f"{key}: {problem}" for value in values for problem in check(value)]
     repeated = [value for k, value in enumerate(values) if value in values[:k]]
-    return found + [f"{key}: {value!r} is given more than once; remove the repetition" for value in dict.fromkeys(repeated)]
+    return found + [
+        f"{key}: {value!r} is given more than once; remove the repetition" for value in dict.fromkeys(repeated)
+    ]
 
 
 def _operation_problems(operations: Any) -> list[str]:

@@ -91,5 +91,8 @@ def _ranked(widths: set[int], heads: set[tuple]) -> list[str]:
             key=lambda head: (head[1], head[2] or 0, order.index(head[3]) if order else head[3]),
         )
         listed += [""] if family else []
-        listed += [f"{name}_h{hidden}_p-{parameter}" + (f"_d{size}" if size else "") for name, hidden, size, parameter in family]
+        listed += [
+            f"{name}_h{hidden}_p-{parameter}" + (f"_d{size}" if size else "")
+            for name, hidden, size, parameter in family
+        ]
     return listed

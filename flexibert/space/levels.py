@@ -67,7 +67,11 @@ class Level:
         """All feed-forward stacks of the level."""
         choices = self.choices
         if self.settings.feed_forward == "mixed":
-            return [widths for depth in choices.feed_forward_stacks for widths in product(choices.feed_forward, repeat=depth)]
+            return [
+                widths
+                for depth in choices.feed_forward_stacks
+                for widths in product(choices.feed_forward, repeat=depth)
+            ]
         return [(width,) * depth for depth in choices.feed_forward_stacks for width in choices.feed_forward]
 
     @cached_property

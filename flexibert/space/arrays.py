@@ -1,0 +1,101 @@
+"""Graphs as compact arrays: what the edit distance needs of many models at once, grouped by depth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flexibert.space.architecture import Architecture, Layer
+from flexibert.space.graph import Ranks
+
+
+@dataclass(frozen=True)
+class DepthGroup:
+    """All models of one depth; the last axis of every array is the model.
+
+    Ranks stand as places in `GraphArrays.thresholds`, so that comparing places compares ranks.
+
+    Attributes:
+        places: Where each model stands in the list that the arrays were made from; shape (models,).
+        above: Vertices whose rank reaches each threshold; shape (thresholds, models).
+        head_place: Place of each group of equal heads in each layer; shape (depth, groups, models).
+        head_count: Number of heads in each group, 0 where a layer has fewer groups; same shape.
+        width_place: Place of each feed-forward width, from the layer's input on; shape (depth, stack, models).
+        width_count: Number of stacked feed-forward layers; shape (depth, models).
+        edges: Number of edges; shape (models,).
+    """
+
+    depth: int
+    places: np.ndarray
+    above: np.ndarray
+    head_place: np.ndarray
+    head_count: np.ndarray
+    width_place: np.ndarray
+    width_count: np.ndarray
+    edges: np.ndarray
+
+
+class GraphArrays:
+    """Many models over one ranked operation list.
+
+    Attributes:
+        thresholds: The distinct ranks above 0, ascending; shape (thresholds,).
+        weights: Difference of each threshold to the one below; shape (thresholds,).
+        groups: The models by depth, ascending; within a depth in the given order.
+    """
+
+    def __init__(self, architectures: Sequence[Architecture], ranks: Ranks) -> None:
+        self.thresholds = np.array(sorted(rank for rank in ranks.rank.values() if rank > 0))
+        self.weights = np.diff(self.thresholds, prepend=0)
+        place_of_rank = {rank: place for place, rank in enumerate(self.thresholds.tolist())}
+        self._place = {label: place_of_rank.get(rank, -1) for label, rank in ranks.rank.items()}
+        self._ranks = ranks
+        self._layers: dict[Layer, tuple] = {}
+        by_depth: dict[int, list[int]] = {}
+        for k, architecture in enumerate(architectures):
+            by_depth.setdefault(len(architecture.layers), []).append(k)
+        self.size = len(architectures)
+        self.groups = [
+            self._group(depth, [architectures[k] for k in places], np.array(places))
+            for depth, places in sorted(by_depth.items())
+        ]
+
+    def _group(self, depth: int, architectures: list[Architecture], places: np.ndarray) -> DepthGroup:
+        layers = [[self._layer(layer, architecture) for layer in architecture.layers] for architecture in architectures]
+        groups = max(len(layer[0]) for model in layers for layer in model)
+        stack = max(len(layer[2]) for model in layers for layer in model)
+        count = len(architectures)
+        head_place = np.zeros((depth, groups, count), np.int16)
+        head_count = np.zeros((depth, groups, count), np.int16)
+        width_place = np.zeros((depth, stack, count), np.int16)
+        width_count = np.zeros((depth, count), np.int16)
+        above = np.zeros((count, len(self.thresholds)), np.int16)
+        edges = np.ones(count, np.int32)
+        for k, model in enumerate(layers):
+            for j, (heads, counts, widths, reached, layer_edges) in enumerate(model):
+                head_place[j, : len(heads), k] = heads
+                head_count[j, : len(heads), k] = counts
+                width_place[j, : len(widths), k] = widths
+                width_count[j, k] = len(widths)
+                above[k] += reached
+                edges[k] += layer_edges
+        above += self._reached(["input", "output"])
+        above = np.ascontiguousarray(above.T)
+        return DepthGroup(depth, places, above, head_place, head_count, width_place, width_count, edges)
+
+    def _layer(self, layer: Layer, architecture: Architecture) -> tuple:
+        if layer not in self._layers:
+            self._ranks.check(architecture)
+            labels = layer.labels
+            heads = labels[: len(layer.heads)]
+            kinds = list(dict.fromkeys(heads))
+            counts = [heads.count(kind) for kind in kinds]
+            widths = [self._place[label] for label in labels[len(heads) + 1 : -1]]
+            layer_edges = 2 * len(heads) + len(widths) + 3
+            places = [self._place[kind] for kind in kinds]
+            self._layers[layer] = (places, counts, widths, self._reached(labels), layer_edges)
+        return self._layers[layer]
+
+    def _reached(self, labels: Sequence[str]) -> np.ndarray:
+        places = np.array([self._place[label] for label in labels])
+        return (places[:, None] >= np.arange(len(self.thresholds))).sum(axis=0).astype(np.int16)
