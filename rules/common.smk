@@ -1,7 +1,7 @@
 """Settings, wildcards and the few functions that more than one rule file uses."""
 
 from flexibert.config import read_yaml, search_settings, training_settings
-from flexibert.data.tasks import tasks_of
+from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
 from flexibert.hold import hold
@@ -33,14 +33,14 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     source="[a-z0-9-]+",
-    shard=r"\d{4,}",
+    shard=r"\d+",
     task="[a-z0-9]+-[a-z0-9]+",
     search="[a-z0-9-]+",
     level=r"\d+",
-    round=r"\d{3}",
-    model="[0-9a-f]{12}",
+    round=r"\d+",
+    model="[0-9a-f]+",
     manifest="manifest|manifest-final",
-    recipe=r"scratch|from-[0-9a-f]{8}|final|retuned-\d+",
+    recipe=r"scratch|from-[0-9a-f]+|final|retuned-\d+",
 
 
 def sources_of(manifest):

@@ -76,19 +76,51 @@ rule documents:
         "../workflow/scripts/documents.py"
 
 
-def search_documents(wildcards):
-    """Documents of all shards of the sources that the search is trained on."""
+def documents_of(manifest):
+    """Documents of all shards of the sources in a manifest."""
     return [
         f"{RESULTS}/text/{source}/documents-{shard}.parquet"
-        for source in sources_of("manifest")
+        for source in sources_of(manifest)
         for shard in shard_names(source)
     ]
+
+
+def duplicates_of(wildcards):
+    """Marks of the duplicates of a source; those of the final models come after the search's sources."""
+    final = SOURCES[wildcards.source].get("final_only")
+    return f"{RESULTS}/text/duplicates-{'manifest-final' if final else 'manifest'}.npz"
+
+
+rule duplicates:
+    """Equal and similar documents of all shards and sources; one of each lot stays."""
+    input:
+        lambda wildcards: documents_of(wildcards.manifest),
+    output:
+        marks="<results>/text/duplicates-{manifest}.npz",
+        counts="<results>/text/duplicates-{manifest}.json",
+    log:
+        "<logs>/duplicates/{manifest}.log",
+    benchmark:
+        "<benchmarks>/duplicates/{manifest}.jsonl"
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings={"duplicates": CFG["corpus"]["duplicates"]},
+        revision=REVISION["corpus"],
+    message:
+        "Looking for duplicates among the documents of {wildcards.manifest}"
+    script:
+        "../workflow/scripts/duplicates.py"
 
 
 rule tokenizer:
     """A byte-level BPE trained on the corpus, or the one that the settings name."""
     input:
-        search_documents,
+        documents=documents_of("manifest"),
+        duplicates="<results>/text/duplicates-manifest.npz",
     output:
         "<results>/tokenizer/tokenizer.json",
     log:
@@ -114,6 +146,7 @@ rule tokenise:
     """Token shards of one shard of documents."""
     input:
         documents="<results>/text/{source}/documents-{shard}.parquet",
+        duplicates=duplicates_of,
         tokenizer="<results>/tokenizer/tokenizer.json",
     output:
         train="<results>/corpus/{source}/train-{shard}.bin",
@@ -144,6 +177,9 @@ rule corpus:
             for source in sources_of(wildcards.manifest)
             for shard in shard_names(source)
         ],
+        counts=lambda wildcards: [
+            path.removesuffix("parquet") + "json" for path in documents_of(wildcards.manifest)
+        ],
         tokenizer="<results>/tokenizer/tokenizer.json",
     output:
         "<results>/corpus/{manifest}.json",
@@ -163,9 +199,36 @@ rule corpus:
         "../workflow/scripts/corpus.py"
 
 
+rule download_task:
+    """The files of one labelled task from the hub; afterwards it is offline."""
+    output:
+        "<results>/tasks/{task}/download.json",
+    log:
+        "<logs>/download/{task}.log",
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        source=lambda wildcards: hub_source(wildcards.task),
+        revision=REVISION["tasks"],
+    message:
+        "Downloading task {wildcards.task}"
+    script:
+        "../workflow/scripts/download.py"
+
+
+def download_of_task(wildcards):
+    """The download that a task from the hub waits for."""
+    hub = SUITES[wildcards.task.split("-")[0]]["source"] == "hub"
+    return [f"{RESULTS}/tasks/{wildcards.task}/download.json"] if hub else []
+
+
 rule task:
     """Tokenised training and validation rows of one labelled task."""
     input:
+        download_of_task,
         tokenizer="<results>/tokenizer/tokenizer.json",
     output:
         train="<results>/tasks/{task}/train.npz",

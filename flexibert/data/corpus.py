@@ -47,7 +47,7 @@ def collect_documents(
     source = with_defaults(source)
     fetched = Path(downloaded or Path(out).parent)
     folder = source_folder(source, fetched)
-    if folder is not None and folder.is_dir():
+    if folder is not None and folder.exists():
         size = sum(piece.end - piece.start for piece in pieces_of(folder, shards)[shard::shards])
         require_space(Path(out).parent, size, f"the text of '{source['name']}'")
     count = dict.fromkeys(("read", "documents", "bytes", "empty", "invalid_utf8", "cut"), 0)
@@ -162,7 +162,7 @@ def check_corpus(settings: dict) -> list[str]:
         problems.append("corpus.sources: every weight is 0; give at least one source a positive weight")
     for source in settings["sources"]:
         kind, name = source["kind"], source["name"]
-        needed = {"folder": "folder", "hub": "id"}.get(kind)
+        needed = {"folder": "path", "hub": "id"}.get(kind)
         if needed and not source.get(needed):
             problems.append(f"corpus source '{name}': kind {kind} needs the key '{needed}'")
             continue
@@ -170,12 +170,12 @@ def check_corpus(settings: dict) -> list[str]:
             if source[key] != DEFAULTS[key] and key not in KEYS_OF_KIND[kind]:
                 problems.append(f"corpus source '{name}': key '{key}' means nothing for kind {kind}; remove it")
         if kind == "folder":
-            problems += folder_problems(Path(source["folder"]), name)
+            problems += folder_problems(Path(source["path"]), name)
     return problems
 
 
 KEYS_OF_KIND = {
-    "embedded": {"megabytes"},
-    "folder": {"folder", "column", "document", "join", "megabytes"},
-    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "megabytes"},
+    "embedded": {"documents"},
+    "folder": {"path", "column", "unit", "join", "documents"},
+    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "documents"},
 }

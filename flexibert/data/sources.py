@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,16 @@ SMALLEST_PIECE, LARGEST_PIECE = 1 << 15, 1 << 23  # bytes of a text file that on
 LONGEST_LINE = 1 << 24  # a longer line is read in parts, so that a file without line ends stays harmless
 
 DEFAULTS: dict[str, Any] = {
-    "folder": None,  # of kind folder
+    "path": None,  # of kind folder
     "id": None,  # of kind hub, like "wikimedia/wikipedia"
     "config": None,
     "split": "train",
     "revision": None,
     "streaming": False,
     "column": "text",
-    "document": "paragraph",
+    "unit": "paragraph",
     "join": 1,
-    "megabytes": None,
+    "documents": None,
 }
 
 logger = logging.getLogger(__name__)
@@ -45,22 +46,24 @@ def with_defaults(source: dict) -> dict:
 
 
 def text_files(folder: Path) -> list[Path]:
-    """Files of a folder (and its subfolders) that can hold text, in a fixed order."""
+    """Files of a folder (and its subfolders) that can hold text, in a fixed order; or the one file given."""
+    if folder.is_file():
+        return [folder] if folder.suffix.lower() in SUFFIXES else []
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def folder_problems(folder: Path, name: str) -> list[str]:
     """What keeps a folder from being a text source, one sentence a problem; empty when nothing does."""
     where = f"corpus source '{name}'"
-    if not folder.is_dir():
-        return [f"{where}: the folder {folder} does not exist; correct `folder` (relative to the working directory)"]
+    if not folder.exists():
+        return [f"{where}: {folder} does not exist; correct `path` (relative to the working directory)"]
     files = text_files(folder)
     if not files:
         others = sorted({path.suffix or "without ending" for path in folder.rglob("*") if path.is_file()})
-        found = f"only {', '.join(others[:5])} files" if others else "no file at all"
-        return [f"{where}: {folder} holds {found}; put text there as {', '.join(SUFFIXES)}"]
+        found = f"only files that end in {', '.join(others[:5])}" if others else "no file at all"
+        return [f"{where}: {folder} holds {found}; put text there as files that end in {', '.join(SUFFIXES)}"]
     if not any(path.stat().st_size for path in files):
-        return [f"{where}: every text file in {folder} is empty; put text there"]
+        return [f"{where}: every text file of {folder} is empty; put text there"]
     return [
         f"{where}: {path} is not text (it contains NUL bytes); remove it or convert it to UTF-8 text"
         for path in files
@@ -93,25 +96,17 @@ def raw_documents(source: dict, shard: int, shards: int, fetched: Path | None = 
         documents = _joined(_streamed(source, shard, shards), source["join"])
     else:
         documents = _of_folder(source_folder(source, fetched), source, shard, shards)
-    if source["megabytes"] is None:
+    limit = source["documents"]
+    if limit is None:
         return documents
-    return _limited(documents, source["megabytes"] * 1_000_000 / shards)
+    return islice(documents, limit * (shard + 1) // shards - limit * shard // shards)
 
 
 def source_folder(source: dict, fetched: Path | None) -> Path | None:
     """Folder with the source's files, or None for one without (embedded, streamed)."""
     if source["kind"] == "folder":
-        return Path(source["folder"])
+        return Path(source["path"])
     return fetched / source["split"] if source["kind"] == "hub" and not source["streaming"] else None
-
-
-def _limited(documents: Iterator[str | bytes], most: float) -> Iterator[str | bytes]:
-    size = 0
-    for document in documents:
-        yield document
-        size += len(document)
-        if size >= most:
-            return
 
 
 def _joined(rows: Iterator[str | bytes], count: int) -> Iterator[str | bytes]:
@@ -184,9 +179,9 @@ def _of_folder(folder: Path, source: dict, shard: int, shards: int) -> Iterator[
             yield from _joined(_parquet_rows(piece, source["column"]), source["join"])
         elif suffix == ".jsonl":
             yield from _joined(_json_rows(piece, source["column"]), source["join"])
-        elif source["document"] == "line":
+        elif source["unit"] == "line":
             yield from _joined((line for _, line in _lines(piece)), source["join"])
-        elif source["document"] == "file":
+        elif source["unit"] == "file":
             if piece.start == 0:  # the shard that owns the beginning reads the whole file
                 yield piece.path.read_bytes()
         else:

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         sources=snakemake.params.sources,
         tokenizer=Path(snakemake.input.tokenizer),
         out=Path(snakemake.output[0]),
+        counts=[Path(path) for path in snakemake.input.counts],
     )

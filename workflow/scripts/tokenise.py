@@ -12,4 +12,5 @@ with job_log(snakemake.log[0]):
         out_train=Path(snakemake.output.train),
         out_validation=Path(snakemake.output.validation),
         summary=Path(snakemake.output.summary),
+        duplicates=Path(snakemake.input.duplicates),
     )

@@ -8,7 +8,8 @@ from flexibert.log import job_log
 with job_log(snakemake.log[0]):
     make_tokenizer(
         settings=snakemake.params.settings,
-        documents=[Path(path) for path in snakemake.input],
+        documents=[Path(path) for path in snakemake.input.documents],
         out=Path(snakemake.output[0]),
         seed=snakemake.params.seed,
+        duplicates=Path(snakemake.input.duplicates),
     )
