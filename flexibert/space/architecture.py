@@ -45,6 +45,18 @@ class Head:
         return OPERATIONS.index(self.operation), self.parameter, self.size
 
 
+def _group_text(head: Head, count: int) -> str:
+    """A group of equal heads as the network has it.
+
+    A convolution gives one half of its heads to an attention and the other to the kernel; an odd number is halved in
+    width instead, so that one head of size 64 is the same network as two of size 32.
+    """
+    size = head.size
+    if head.operation == "c":
+        count, size = (count // 2, size) if count % 2 == 0 else (count, size // 2)
+    return f"{count}*{head.operation}_{head.parameter}_{size}"
+
+
 @dataclass(frozen=True)
 class Layer:
     """One encoder layer.
@@ -79,7 +91,7 @@ class Layer:
     @cached_property
     def text(self) -> str:
         """Everything that shapes this layer's network, as one canonical string."""
-        heads = ",".join(head.text for head in self.heads)
+        heads = ",".join(_group_text(head, self.heads.count(head)) for head in dict.fromkeys(self.heads))
         return f"{self.hidden}:{heads}:{'-'.join(map(str, self.feed_forward))}"
 
     @cached_property
@@ -216,10 +228,13 @@ def _read_mixed_layer(entry: dict[str, Any], j: int, problems: list[str]) -> Lay
         problems.append(f"o[{j}]: the head sizes add up to {total}, but h[{j}] is {hidden} (needed: equal)")
     if len(problems) > before:
         return None
-    layer = Layer.mixed(hidden, heads, widths)
-    if layer.uniform:
-        problems += [f"o[{j}]: {problem}" for problem in heads_problems(heads[0].operation, hidden, len(heads))]
-    return layer
+    problems += [
+        f"o[{j}]: {heads.count(head)} heads {head.text} cannot be halved, as operation 'c' does (needed: an even number "
+        "of them, or an even size)"
+        for head in dict.fromkeys(heads)
+        if head.operation == "c" and heads.count(head) % 2 and head.size % 2
+    ]
+    return Layer.mixed(hidden, heads, widths)
 
 
 def _read_head(text: Any, place: str, problems: list[str]) -> Head | None:

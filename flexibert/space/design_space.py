@@ -42,9 +42,10 @@ class DesignSpace:
         """
         with open(path, encoding="utf-8") as stream:
             try:
-                content = yaml.load(stream, Loader=_NoRepeatedKeys)
+                content = yaml.load(stream, Loader=_NoRepeatedKeys)  # a SafeLoader: it makes plain values only
             except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise DesignSpaceError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+                problem = f"not readable as YAML: {' '.join(str(error).split())}"
+                raise DesignSpaceError(problem, f"{path} is not usable") from None
         return cls.from_mapping(content, str(path))
 
     @classmethod
@@ -52,7 +53,7 @@ class DesignSpace:
         """Read a space from the content of its YAML file; raises as `from_yaml`."""
         problems = _problems(content)
         if problems:
-            raise DesignSpaceError([f"{name}: {problem}" for problem in problems])
+            raise DesignSpaceError(problems, f"{name} is not usable")
         forms = [(operation, p) for operation in OPERATIONS for p in sorted(content["operations"].get(operation, ()))]
         choices = Choices(tuple(forms), *(tuple(sorted(content[key])) for key in SIZE_KEYS))
         levels = [LevelSettings(**{"name": f"level {k + 1}", **level}) for k, level in enumerate(content["levels"])]

@@ -12,7 +12,7 @@ def embed(
     dimensions: int = 16,
     seed: int = 0,
     metric: str = "euclidean",
-    recipe: str = "majorization",
+    recipe: str = "fast",
     start: np.ndarray | None = None,
 ) -> np.ndarray:
     """Coordinates of all models; float32, shape (models, dimensions).
@@ -22,7 +22,7 @@ def embed(
         dimensions: Number of coordinates.
         seed: Of the random start.
         metric: "euclidean" or "city-block".
-        recipe: "majorization" or "paper".
+        recipe: "fast" or "paper".
         start: Coordinates to start from.
     """
     coordinates = scale_classically(distances, dimensions, seed) if start is None else start

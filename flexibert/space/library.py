@@ -3,7 +3,7 @@
 import json
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from flexibert.files import read_json, whole_file, whole_folder, write_json, write_parquet
+from flexibert.errors import DesignSpaceError
+from flexibert.files import read_json, whole_file, write_json, write_parquet
+from flexibert.seeds import derive_seed
 from flexibert.space.all_pairs import all_distances
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
@@ -19,66 +21,93 @@ from flexibert.space.embedding import embed, stress
 from flexibert.space.graph import Ranks
 from flexibert.space.neighbours import nearest
 
-NEIGHBOURS = 100  # the paper's number of nearest neighbours a graph keeps
+DEFAULTS = {"graphs": None, "dimensions": 16, "metric": "euclidean", "recipe": "fast", "neighbours": 100}
 
 
 def build_library(
     architectures: Sequence[Architecture],
     out_dir: str | Path,
-    ranks: Ranks | None = None,
-    dimensions: int = 16,
+    settings: Mapping[str, Any] | None = None,
+    space: DesignSpace | None = None,
     seed: int = 0,
-    city_block: bool = False,
     processes: int = 1,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> "Library":
     """Write a library of given models; equal networks are kept once, at their first place.
 
+    Every file appears whole or not at all; `library.json` comes last and is absent while the others are made.
+
     Args:
         architectures: The models.
-        out_dir: Folder to make; it appears whole or not at all.
-        ranks: The ranked operation list; by default the shortest one that ranks all models.
-        dimensions: Coordinates of the embedding.
+        out_dir: Folder to write to.
+        settings: `library` of the configuration: `dimensions`, `metric`, `recipe`, `neighbours`; see `DEFAULTS`.
+        space: Gives the ranked operation list; without it the shortest list that ranks all models is used.
         seed: Of the embedding.
-        city_block: Whether to add `embedding_city_block.npy`.
         processes: Worker processes for the distances.
-        facts: Further entries of `library.json`, e.g. the space's digest.
+        facts: Further entries of `library.json`.
+
+    Raises:
+        DesignSpaceError: If there is no model, or one has an operation that the space does not rank.
     """
-    unique = list(dict.fromkeys(architectures))
-    ranks = ranks or Ranks.of_architectures(unique)
+    chosen = {**DEFAULTS, **(settings or {})}
+    unique = list({architecture.digest: architecture for architecture in reversed(architectures)}.values())[::-1]
+    if not unique:
+        raise DesignSpaceError("a library needs at least one model")
+    ranks = Ranks.of_space(space) if space else Ranks.of_architectures(unique)
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "library.json").unlink(missing_ok=True)
     seconds: dict[str, float] = {}
-    with whole_folder(out_dir) as folder:
-        with _timed(seconds, "models"):
-            write_parquet(folder / "models.parquet", _table(unique))
-        with _timed(seconds, "distances"):
-            distances = all_distances(unique, ranks, folder / "distances.npy", processes)
-        with _timed(seconds, "embedding"):
-            coordinates = embed(distances, min(dimensions, max(1, len(unique) - 1)), seed)
-            _save(folder / "embedding.npy", coordinates)
-        with _timed(seconds, "neighbours"):
-            _save(folder / "neighbours.npy", nearest(unique, coordinates, NEIGHBOURS))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        card = {"graphs": len(unique), "seconds": seconds, "peak_bytes": peak, "stress": stress(distances, coordinates)}
-        write_json(folder / "library.json", {**card, **(facts or {})})
-    return Library.load(out_dir)
+    with _timed(seconds, "models"):
+        write_parquet(folder / "models.parquet", _table(unique))
+    with _timed(seconds, "distances"):
+        distances = all_distances(unique, ranks, folder / "distances.npy", processes)
+    with _timed(seconds, "embedding"):
+        coordinates = embed(distances, chosen["dimensions"], seed, chosen["metric"], chosen["recipe"])
+        _save(folder / "embedding.npy", coordinates)
+    with _timed(seconds, "neighbours"):
+        _save(folder / "neighbours.npy", nearest(unique, coordinates, chosen["neighbours"]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    card = {
+        "graphs": len(unique),
+        "space": space.digest if space else None,
+        "seed": seed,
+        **{key: chosen[key] for key in ("dimensions", "metric", "recipe", "neighbours")},
+        "seconds": seconds,
+        "peak_bytes": peak,
+        "stress": stress(distances, coordinates, chosen["metric"]),
+        **(facts or {}),
+    }
+    write_json(folder / "library.json", card)
+    return Library.load(folder)
 
 
-def build_library_of_space(
-    space: DesignSpace,
+def level_library(
+    space: Mapping[str, Any] | DesignSpace,
+    level: int,
+    settings: Mapping[str, Any],
+    seed: int,
     out_dir: str | Path,
-    level: int = 1,
-    sample: int | None = None,
-    seed: int = 0,
-    **settings: Any,
+    processes: int = 1,
 ) -> "Library":
-    """Write the library of a level: all of its graphs, or `sample` of them where it has more."""
-    count = space.count(level)
-    if sample is not None and sample < count:
-        architectures = space.sample(sample, level, seed)
+    """Write the library of a level: all of its graphs, or a uniform sample where it has more than `graphs`.
+
+    Args:
+        space: A design space or the content of its file.
+        level: Number of the level, from 1 on.
+        settings: As for `build_library`, and `graphs`: how many models at most, None for all.
+        seed: Of the sample and of the embedding.
+        out_dir: Folder to write to.
+        processes: Worker processes for the distances.
+    """
+    design_space = space if isinstance(space, DesignSpace) else DesignSpace.from_mapping(space)
+    count, most = design_space.count(level), {**DEFAULTS, **settings}["graphs"]
+    if most is None or count <= most:
+        architectures = list(design_space.enumerate(level))
     else:
-        architectures = list(space.enumerate(level))
-    facts = {"space": space.digest, "level": level, "level_graphs": count}
-    return build_library(architectures, out_dir, Ranks.of_space(space), seed=seed, facts=facts, **settings)
+        architectures = design_space.sample(most, level, derive_seed(seed, "sample"))
+    facts = {"level": level, "level_graphs": count}
+    return build_library(architectures, out_dir, settings, design_space, seed, processes, facts)
 
 
 class Library:
