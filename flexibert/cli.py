@@ -86,7 +86,53 @@ def _bench(options: argparse.Namespace) -> None:
     print(report(options.table, settings, [options.out, *options.compare], picture))
 
 
-COMMANDS: list[Callable] = [_add_bench]
+def _add_status(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "status",
+        help="what a running or finished search has done, its best so far, what failed, what is running",
+        description="One screen on an experiment, from the files of its results folder alone; works on a cluster too.",
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of one experiment, e.g. results/default")
+    parser.add_argument(
+        "--watch",
+        type=float,
+        nargs="?",
+        const=5.0,
+        metavar="SECONDS",
+        help="show it again every so many seconds (default: 5) until the experiment is finished; Ctrl-C ends it",
+    )
+    parser.set_defaults(run=_status)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from flexibert.report.folder import ResultsFolder
+    from flexibert.report.status import show, watch
+
+    if options.watch is None:
+        show(ResultsFolder(options.results))
+    else:
+        watch(options.results, options.watch)
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="write the report page, its figures and its tables, of a search in any state",
+        description="Write RESULTS/report: index.html, which needs nothing beside it, tables as CSV, and figures as "
+        "SVG, each with the CSV that it draws. The search may still be running.",
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of one experiment, e.g. results/default")
+    parser.add_argument("--out", type=Path, help="folder to write (default: RESULTS/report)")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from flexibert.report.page import write_report
+
+    print(write_report(options.results, options.out))
+
+
+COMMANDS: list[Callable] = [_add_bench, _add_status, _add_report]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,237 @@
+"""The numbers behind each figure: one table a figure, written beside it as CSV."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flexibert.report.folder import ResultsFolder, Run
+from flexibert.report.tables import hours_of, leaderboard, run_columns
+from flexibert.space.architecture import Architecture
+
+CURVE_POINTS = 200  # of one training curve, enough for the eye
+TSNE_SEED = 0
+
+
+def architecture(folder: ResultsFolder) -> pd.DataFrame:
+    """The best model: one row an operation head, one a feed-forward layer, in the order of the computation."""
+    columns = ["model", "layer", "part", "position", "operation", "parameter", "width", "hidden"]
+    run = best_run(folder)
+    model = folder.run_facts.get(run, {}).get("architecture") if run else None
+    rows = []
+    for number, layer in enumerate(Architecture.from_model_dict(model).layers if model else (), start=1):
+        for position, head in enumerate(layer.heads):
+            rows.append((run[0], number, "head", position, head.operation, head.parameter, head.size, layer.hidden))
+        for position, width in enumerate(layer.feed_forward):
+            rows.append((run[0], number, "feed-forward", position, "", "", width, layer.hidden))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def best_run(folder: ResultsFolder) -> Run | None:
+    """The run of the final model, or the best of the main search so far."""
+    search = folder.main_search
+    final = folder.finals.get(search) if search else None
+    if final is not None and (final["model"], final["recipe"]) in folder.run_facts:
+        return final["model"], final["recipe"]
+    table = leaderboard(folder)
+    return (table.loc[0, "model"], table.loc[0, "recipe"]) if len(table) and pd.notna(table.loc[0, "score"]) else None
+
+
+def trace(folder: ResultsFolder) -> pd.DataFrame:
+    """The main search's runs in order of observation, each with the best score up to it."""
+    columns = ["evaluation", "level", "round", "model", "recipe", "reason", "score", "best"]
+    if folder.main_search is None:
+        return pd.DataFrame(columns=columns)
+    seen = folder.observations(folder.main_search)
+    seen = seen.assign(evaluation=range(1, len(seen) + 1), best=seen["score"].astype(float).cummax().ffill())
+    return seen[columns]
+
+
+def frontier(folder: ResultsFolder) -> pd.DataFrame:
+    """Score against parameters of all models scored at the search's budget, and which of them nothing beats."""
+    limits = {}
+    if folder.main_search:
+        limits = folder.search_settings(folder.main_search).get("constraints", {})
+    rows = []
+    for run, score in folder.scores.items():
+        if score["score"] is None or run[1] == "final":
+            continue
+        costs = run_columns(folder, run)
+        rows.append(
+            {
+                "model": run[0],
+                "recipe": run[1],
+                "score": score["score"],
+                "parameters": costs["parameters"],
+                "homogeneous": costs["homogeneous"],
+                "within_constraints": _within(costs, limits),
+            }
+        )
+    columns = ["model", "recipe", "score", "parameters", "homogeneous", "within_constraints"]
+    table = pd.DataFrame(rows, columns=columns).dropna(subset=["parameters"])
+    table = table.sort_values(["parameters", "score", "model"], ascending=[True, False, True])
+    table = table.drop_duplicates("model", ignore_index=True)
+    table["on_frontier"] = _unbeaten(table)
+    inside = table[table["within_constraints"].astype(bool)]
+    table["on_frontier_within"] = False
+    table.loc[inside.index, "on_frontier_within"] = _unbeaten(inside)
+    table["parameter_limit"] = limits.get("parameters")
+    return table
+
+
+def _within(costs: dict[str, Any], limits: dict[str, Any]) -> bool:
+    return all(costs.get(key) is None or costs[key] <= limit for key, limit in limits.items() if limit is not None)
+
+
+def _unbeaten(table: pd.DataFrame) -> np.ndarray:
+    """Whether no smaller model scores as much; the rows come by size, the best of a size first."""
+    scores = table["score"].to_numpy(dtype=float)
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(scores)[:-1]]) if len(scores) else scores
+    return scores > before
+
+
+def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
+    """Library of the main search in two dimensions, with predicted and observed scores."""
+    columns = ["id", "x", "y", "predicted", "observed", "best"]
+    search = folder.main_search
+    if search is None or not folder.proposals[search]:
+        return pd.DataFrame(columns=columns)
+    newest = folder.predictions(search)
+    library = newest[1] if newest else folder.library_of(search, f"level-{folder.proposals[search][-1]['level']}")
+    embedded = folder.embedding(library)
+    if embedded is None:
+        return pd.DataFrame(columns=columns)
+    ids, coordinates = embedded
+    kind = folder.settings.get("report", {}).get("embedding_map", "pca")
+    flat = _tsne(coordinates) if kind == "tsne" else _principal_components(coordinates)
+    table = pd.DataFrame({"id": ids, "x": flat[:, 0], "y": flat[:, 1]})
+    predicted = newest[0].set_index("id")["mean"] if newest else pd.Series(dtype=float)
+    seen = folder.observations(search).dropna(subset=["score"]).groupby("model")["score"].max()
+    table["predicted"] = table["id"].map(predicted).astype(float)
+    table["observed"] = table["id"].map(seen).astype(float)
+    table["best"] = table["observed"].eq(table["observed"].max())
+    return table
+
+
+def _principal_components(coordinates: np.ndarray) -> np.ndarray:
+    """The two directions of largest variance; signs fixed by the largest entry, so that equal data give equal maps."""
+    centred = coordinates.astype(float) - coordinates.mean(axis=0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    directions *= np.sign(directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)])[:, None]
+    flat = np.round(centred @ directions.T, 4)
+    return flat if flat.shape[1] == 2 else np.column_stack([flat[:, 0], np.zeros(len(flat))])
+
+
+def _tsne(coordinates: np.ndarray) -> np.ndarray:
+    """t-SNE (van der Maaten and Hinton, 2008) started from the principal components."""
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, max(2.0, (len(coordinates) - 1) / 3))
+    return TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED).fit_transform(coordinates.astype(float))
+
+
+def calibration(folder: ResultsFolder) -> pd.DataFrame:
+    """What the main search's surrogate predicted of a model before it was observed, and what was observed."""
+    columns = ["level", "round", "model", "recipe", "reason", "predicted", "aleatoric", "epistemic", "observed"]
+    search = folder.main_search
+    rows = []
+    for each in folder.proposals[search] if search else []:
+        for run in each["proposals"]:
+            score = folder.scores.get((run["model"], run["recipe"]), {}).get("score")
+            if run.get("mean") is None or score is None:
+                continue
+            uncertainties = (run["aleatoric"] or 0.0, run["epistemic"] or 0.0)
+            rows.append(
+                (
+                    each["level"],
+                    each["round"],
+                    run["model"],
+                    run["recipe"],
+                    run["reason"],
+                    run["mean"],
+                    *uncertainties,
+                    score,
+                )
+            )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pretraining_curves(folder: ResultsFolder) -> pd.DataFrame:
+    """Training and held-out loss of each pre-trained run over its steps, thinned to what the eye can see."""
+    columns = ["model", "recipe", "step", "tokens", "train_loss", "validation_loss", "best"]
+    chosen = best_run(folder)
+    tables = []
+    for run in sorted(folder.cards):
+        curve = folder.curve(run)
+        if curve is None or len(curve) < 2:  # a transfer without further training has no curve
+            continue
+        kept = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int))]
+        kept = pd.concat([kept, curve[curve["validation_loss"].notna()]]).drop_duplicates("step").sort_values("step")
+        best = chosen is not None and run[0] == chosen[0]
+        tables.append(kept.assign(model=run[0], recipe=run[1], best=best)[columns])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def transfer_cost(folder: ResultsFolder) -> pd.DataFrame:
+    """Mean hours of a run by the origin of its weights, split into pre-training and fine-tuning."""
+    rows = []
+    for run, facts in sorted(folder.run_facts.items()):
+        if run in folder.training_costs and facts.get("origin") in ("pretrain", "transfer"):
+            training = sum(hours_of(folder.training_costs[run]))
+            tuning = sum(sum(hours_of(cost)) for cost in folder.task_costs.get(run, {}).values())
+            rows.append((facts["origin"], training, tuning))
+    table = pd.DataFrame(rows, columns=["origin", "training_hours", "finetune_hours"])
+    if table.empty:
+        return pd.DataFrame(columns=["weights", "runs", "training_hours", "finetune_hours", "total_hours"])
+    table["weights"] = table.pop("origin").map({"pretrain": "pre-trained", "transfer": "transferred"})
+    groups = [
+        ("pre-trained", table[table["weights"] == "pre-trained"]),
+        ("transferred", table[table["weights"] == "transferred"]),
+        ("all runs", table),
+    ]
+    means = [
+        {"weights": name, "runs": len(group), **group[["training_hours", "finetune_hours"]].mean().to_dict()}
+        for name, group in groups
+        if len(group)
+    ]
+    return pd.DataFrame(means).assign(total_hours=lambda table: table["training_hours"] + table["finetune_hours"])
+
+
+def comparison(folder: ResultsFolder) -> pd.DataFrame:
+    """Best score after so many runs, by kind of search: mean and standard deviation over its seeds."""
+    columns = ["searches", "evaluations", "seeds", "mean", "deviation"]
+    curves: dict[str, list[np.ndarray]] = {}
+    named = [search for search in folder.settings.get("comparison", []) if search in folder.searches]
+    compared = named or folder.searches
+    for search in compared:
+        best = folder.observations(search)["score"].astype(float).cummax().ffill().to_numpy()
+        if len(best):
+            curves.setdefault(kind_of_search(folder, search), []).append(best)
+    if len(compared) < 2:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for kind, seeds in curves.items():
+        common = np.array([best[: min(map(len, seeds))] for best in seeds])  # where all seeds have got to
+        deviations = common.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(common.shape[1])
+        rows += [(kind, n + 1, len(seeds), common[:, n].mean(), deviations[n]) for n in range(common.shape[1])]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def kind_of_search(folder: ResultsFolder, search: str) -> str:
+    """A search's name for the comparison: its method, and the settings by which it departs from `search`."""
+    settings, usual = folder.search_settings(search), folder.settings.get("search", {})
+    changed = [str(settings[key]) for key in ("embedding", "models", "suite") if settings.get(key) != usual.get(key)]
+    return ", ".join([str(settings.get("method", search)), *changed])
+
+
+FIGURE_TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
+    "architecture": architecture,
+    "trace": trace,
+    "frontier": frontier,
+    "embedding-map": embedding_map,
+    "calibration": calibration,
+    "pretraining-curves": pretraining_curves,
+    "transfer-cost": transfer_cost,
+    "comparison": comparison,
+}

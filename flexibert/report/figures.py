@@ -1,0 +1,401 @@
+"""Figures of the report: each draws one table of `figure_tables`, and nothing that is not in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from flexibert.report.architecture_figure import draw_architecture
+from flexibert.report.style import (
+    BLUE,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    REASON_COLOURS,
+    RED,
+    SCORE_COLOURS,
+    SERIES,
+    TEAL,
+    figure_style,
+    new_figure,
+    svg_text,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MANY_POINTS = 1500  # more of them become an image inside the SVG, or the page would be slow
+SHORT = 0.6  # of an hour: below it, times are told in minutes
+
+
+def draw(name: str, table: pd.DataFrame) -> str:
+    """One figure as SVG text; a table without rows gives a figure that says what is missing."""
+    with figure_style():
+        chosen = FIGURES[name]
+        return svg_text(chosen.draw(table) if len(table) else _nothing(chosen.missing))
+
+
+def _nothing(sentence: str) -> "Figure":
+    figure = new_figure(0.6)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center")
+    return figure
+
+
+def draw_trace(table: pd.DataFrame) -> "Figure":
+    """Each run's score in order, coloured by why it was asked for; the best so far as a line."""
+    figure = new_figure(3.3)
+    axes = figure.subplots()
+    axes.step(table["evaluation"], table["best"], where="post", color=RED, linewidth=1.6, label="best so far", zorder=2)
+    for reason, colour in REASON_COLOURS.items():
+        rows = table[table["reason"].eq(reason) & table["score"].notna()]
+        if len(rows):
+            axes.scatter(rows["evaluation"], rows["score"], s=20, color=colour, label=reason, zorder=3, linewidths=0)
+    failed = table[table["score"].isna()]
+    if len(failed):
+        lowest = np.nanmin(table["score"].to_numpy(dtype=float)) if table["score"].notna().any() else 0.0
+        axes.scatter(
+            failed["evaluation"], np.full(len(failed), lowest), marker="x", s=24, color=RED, label="failed", zorder=3
+        )
+    _mark_levels(axes, table)
+    axes.set(xlabel="runs, in order", ylabel="score (points)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _legend_below(figure, axes)
+    return figure
+
+
+def _mark_levels(axes: "Axes", table: pd.DataFrame) -> None:
+    first = table.groupby("level")["evaluation"].min()
+    for level, evaluation in first.items():
+        if len(first) > 1:
+            if evaluation > 1:
+                axes.axvline(evaluation - 0.5, color=GRID, linewidth=0.8, linestyle=(0, (3, 3)))
+            axes.annotate(
+                f"level {level}",
+                (evaluation - 0.5, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, 1),
+                textcoords="offset points",
+                color=INK,
+                va="bottom",
+            )
+
+
+def draw_frontier(table: pd.DataFrame) -> "Figure":
+    """Score against parameters; models outside the constraints are hollow, and no smaller model beats the line."""
+    figure = new_figure(3.3)
+    axes = figure.subplots()
+    for homogeneous, colour, marker, name in ((True, ORANGE, "s", "homogeneous"), (False, BLUE, "o", "heterogeneous")):
+        for within in (True, False):
+            rows = table[table["homogeneous"].eq(homogeneous) & table["within_constraints"].eq(within)]
+            if len(rows):
+                label = name if within else f"{name}, outside the constraints"
+                axes.scatter(
+                    rows["parameters"],
+                    rows["score"],
+                    s=20,
+                    marker=marker,
+                    label=label,
+                    zorder=3,
+                    linewidths=1,
+                    facecolors=colour if within else "none",
+                    edgecolors=colour,
+                )
+    whole, inside = table[table["on_frontier"]], table[table["on_frontier_within"]]
+    if len(inside) < len(whole):
+        axes.step(
+            whole["parameters"],
+            whole["score"],
+            where="post",
+            color=GREY,
+            linewidth=1.1,
+            linestyle=(0, (4, 2)),
+            label="frontier of all models",
+        )
+    axes.step(
+        inside["parameters"], inside["score"], where="post", color=TEAL, linewidth=1.6, label="frontier", zorder=2
+    )
+    limit = table["parameter_limit"].iloc[0]
+    if limit is not None and pd.notna(limit):
+        axes.axvline(limit, color=RED, linewidth=1, linestyle=(0, (2, 2)), label="largest size allowed")
+    if table["parameters"].max() > 3 * table["parameters"].min():
+        axes.set_xscale("log")
+    _count_axis(axes)
+    axes.set(xlabel="parameters", ylabel="score (points)")
+    _legend_below(figure, axes)
+    return figure
+
+
+def _count_axis(axes: "Axes") -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if axes.get_xscale() == "log":
+        from matplotlib.ticker import LogLocator
+
+        low, high = axes.get_xlim()
+        dense = high / low < 30
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if dense else (1,)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def draw_embedding_map(table: pd.DataFrame) -> "Figure":
+    """The library in two dimensions, coloured by predicted score; evaluated models ringed, the best starred."""
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    figure = new_figure(4.0)
+    axes = figure.subplots()
+    colours = LinearSegmentedColormap.from_list("score", SCORE_COLOURS)
+    values = pd.concat([table["predicted"], table["observed"]]).dropna()
+    scale = Normalize(values.min(), values.max()) if len(values) else Normalize(0, 1)
+    predicted, rest = table[table["predicted"].notna()], table[table["predicted"].isna()]
+    image = len(table) > MANY_POINTS
+    if len(rest):
+        axes.scatter(rest["x"], rest["y"], s=7, color=GREY, alpha=0.45, linewidths=0, rasterized=image)
+    if len(predicted):
+        axes.scatter(
+            predicted["x"],
+            predicted["y"],
+            s=9,
+            c=predicted["predicted"],
+            cmap=colours,
+            norm=scale,
+            alpha=0.75,
+            linewidths=0,
+            rasterized=image,
+        )
+    known = table[table["observed"].notna()]
+    if len(known):
+        axes.scatter(
+            known["x"],
+            known["y"],
+            s=38,
+            c=known["observed"],
+            cmap=colours,
+            norm=scale,
+            edgecolors=INK,
+            linewidths=1.1,
+            label="evaluated",
+            zorder=3,
+        )
+    best = table[table["best"]]
+    if len(best):
+        axes.scatter(
+            best["x"], best["y"], s=190, marker="*", color=RED, edgecolors=INK, linewidths=0.8, label="best", zorder=4
+        )
+    if len(values):
+        from matplotlib.cm import ScalarMappable
+
+        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.8, aspect=28, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.set_label("predicted score (evaluated: observed)" if len(predicted) else "observed score")
+    axes.set(xticks=[], yticks=[], xlabel="first component", ylabel="second component")
+    axes.grid(False)
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_calibration(table: pd.DataFrame) -> "Figure":
+    """Prediction against observation; bars of one deviation, thick for the epistemic part, thin for the whole."""
+    figure = new_figure(3.6)
+    axes = figure.subplots()
+    total = np.hypot(table["aleatoric"], table["epistemic"])
+    for reason, colour in REASON_COLOURS.items():
+        rows = table["reason"].eq(reason)
+        if rows.any():
+            part = table[rows]
+            axes.errorbar(
+                part["observed"],
+                part["predicted"],
+                yerr=total[rows],
+                fmt="none",
+                ecolor=colour,
+                elinewidth=0.8,
+                alpha=0.8,
+            )
+            axes.errorbar(
+                part["observed"],
+                part["predicted"],
+                yerr=part["epistemic"],
+                fmt="o",
+                color=colour,
+                ecolor=colour,
+                elinewidth=2.2,
+                markersize=4,
+                label=reason,
+            )
+    values = np.concatenate([table["observed"], table["predicted"]]).astype(float)
+    ends = values.min(), values.max()
+    axes.plot(ends, ends, color=GRID, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label="prediction = observation")
+    axes.set(xlabel="observed score (points)", ylabel="predicted before it (points)")
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_pretraining_curves(table: pd.DataFrame) -> "Figure":
+    """Loss over steps, one line a run; the best model's runs in colour, held-out losses as dots."""
+    figure = new_figure(3.3)
+    axes = figure.subplots()
+    colours = {"final": RED}
+    labels: set[str] = set()
+    for (_, recipe), rows in table.groupby(["model", "recipe"], sort=True):
+        best = bool(rows["best"].iloc[0])
+        colour = colours.get(recipe, BLUE) if best else GREY
+        name = ("final model" if recipe == "final" else "best model in the search") if best else "other models"
+        label = None if name in labels else name
+        labels.add(name)
+        train, held_out = rows.dropna(subset=["train_loss"]), rows.dropna(subset=["validation_loss"])
+        axes.plot(
+            train["step"],
+            train["train_loss"],
+            color=colour,
+            linewidth=1.5 if best else 0.7,
+            alpha=1 if best else 0.5,
+            label=label,
+            zorder=3 if best else 2,
+        )
+        if best:
+            axes.scatter(
+                held_out["step"], held_out["validation_loss"], s=22, facecolors="none", edgecolors=colour, zorder=4
+            )
+    axes.scatter([], [], s=22, facecolors="none", edgecolors=INK, label="held-out loss")
+    axes.set(xlabel="optimiser steps", ylabel="masked-language-model loss (nats)")
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_transfer_cost(table: pd.DataFrame) -> "Figure":
+    """Mean time of a run by the origin of its weights."""
+    figure = new_figure(0.75 + 0.42 * len(table))
+    axes = figure.subplots()
+    short = table["total_hours"].max() < SHORT
+    factor, unit = (60, "minutes") if short else (1, "hours")
+    names = [f"{row.weights} ({row.runs})" for row in table.itertuples()]
+    training, tuning = table["training_hours"] * factor, table["finetune_hours"] * factor
+    axes.barh(names, training, height=0.55, color=BLUE, label="pre-training or transfer")
+    axes.barh(names, tuning, left=training, height=0.55, color=TEAL, label="fine-tuning on all tasks")
+    for position, total in enumerate(training + tuning):
+        axes.annotate(f"{total:.3g}", (total, position), xytext=(4, 0), textcoords="offset points", va="center")
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"{unit} of a core or a GPU, mean of a run")
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_comparison(table: pd.DataFrame) -> "Figure":
+    """Best score over evaluated models for each kind of search; bands of one standard deviation over the seeds."""
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    for number, (kind, rows) in enumerate(table.groupby("searches", sort=False)):
+        colour = SERIES[number % len(SERIES)]
+        seeds = int(rows["seeds"].iloc[0])
+        axes.plot(
+            rows["evaluations"],
+            rows["mean"],
+            color=colour,
+            linewidth=1.6,
+            drawstyle="steps-post",
+            linestyle="-" if number < len(SERIES) else (0, (4, 2)),
+            label=f"{kind} ({seeds} seed{'s'[: seeds != 1]})",
+        )
+        if seeds > 1:
+            low, high = rows["mean"] - rows["deviation"], rows["mean"] + rows["deviation"]
+            axes.fill_between(rows["evaluations"], low, high, step="post", color=colour, alpha=0.16, linewidth=0)
+    axes.set(xlabel="models evaluated", ylabel="best score so far (points)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _legend_below(figure, axes)
+    return figure
+
+
+def _legend_below(figure: "Figure", axes: "Axes") -> None:
+    """A legend outside the axes: over no point, and wrapped instead of wide."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=2 if max(map(len, labels)) > 16 else 3,
+            handlelength=1.4,
+            columnspacing=1.4,
+        )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it.
+        missing: What to say while its table is empty.
+        draw: Makes it of its table.
+    """
+
+    title: str
+    caption: str
+    missing: str
+    draw: Callable[[pd.DataFrame], "Figure"]
+
+
+FIGURES: dict[str, Drawing] = {
+    "architecture": Drawing(
+        "Best architecture, layer by layer",
+        "Input at the top. Each layer: its operation heads side by side, then its feed-forward chain. Widths are drawn "
+        "to scale; a trapezium marks a projection between layers of unequal hidden size.",
+        "No model has a score yet.",
+        draw_architecture,
+    ),
+    "trace": Drawing(
+        "Search trace",
+        "Each dot is one run in the order in which it was observed, coloured by the reason for which it was asked for.",
+        "No model has a score yet.",
+        draw_trace,
+    ),
+    "frontier": Drawing(
+        "Performance frontier",
+        "Score against size of all models at the search's budget. No smaller model scores higher than one on the line.",
+        "No model has a score yet.",
+        draw_frontier,
+    ),
+    "embedding-map": Drawing(
+        "Map of the library",
+        "The embedding of the newest library in two dimensions: near models are alike. Colour is the score that the "
+        "surrogate expects.",
+        "The library is not built yet.",
+        draw_embedding_map,
+    ),
+    "calibration": Drawing(
+        "Predictions put to the test",
+        "What the surrogate expected of a model before it was trained, against what came out. Bars are one standard "
+        "deviation: thick, the model's own uncertainty (epistemic); thin, with the noise of an evaluation added (aleatoric).",
+        "No prediction has been put to the test: the method has no surrogate, or no round after the first is scored.",
+        draw_calibration,
+    ),
+    "pretraining-curves": Drawing(
+        "Pre-training curves",
+        "Training loss of each pre-trained run; circles are losses on held-out text of the best model.",
+        "No model is pre-trained yet.",
+        draw_pretraining_curves,
+    ),
+    "transfer-cost": Drawing(
+        "What weight transfer saves",
+        "Mean time of a run, by where its weights came from; the number of runs in brackets.",
+        "No run has told its cost yet.",
+        draw_transfer_cost,
+    ),
+    "comparison": Drawing(
+        "Search methods compared",
+        "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are one "
+        "standard deviation.",
+        "Fewer than two searches have scores; `searches` and `comparison` in the configuration name more.",
+        draw_comparison,
+    ),
+}

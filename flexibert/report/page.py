@@ -1,0 +1,176 @@
+"""The report: tables and figures of a results folder, and one page that needs nothing beside it."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flexibert.files import whole_folder, write_csv, write_text
+from flexibert.report.figure_tables import FIGURE_TABLES
+from flexibert.report.figures import FIGURES, draw
+from flexibert.report.folder import OBSERVATION_KEYS, ResultsFolder
+from flexibert.report.notes import NOTES
+from flexibert.report.style import inline_svg
+from flexibert.report.tables import TABLES
+
+ROWS = 20  # of the leaderboard, where the settings do not say
+HEADINGS = {
+    "flops_per_token": "FLOPs a token",
+    "latency_ms": "latency (ms)",
+    "core_hours": "core hours",
+    "gpu_hours": "GPU hours",
+    "energy_kwh": "energy (kWh)",
+    "peak_memory_mb": "peak memory (MB)",
+    "asked_for": "asked for by",
+    "at_search_budget": "at the search's budget",
+}
+DECIMALS = {
+    "score": 2,
+    "best_score": 2,
+    "core_hours": 3,
+    "gpu_hours": 3,
+    "energy_kwh": 4,
+    "latency_ms": 2,
+    "final": 2,
+    "at_search_budget": 2,
+}
+
+DASH = "\u2013"  # for what is not known
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table on the page: its text, and whether it is a number (set right)."""
+
+    text: str
+    number: bool = False
+
+
+def write_report(results: str | Path, out: str | Path | None = None, settings: dict[str, Any] | None = None) -> Path:
+    """Write the report of a results folder in any state; the former one is replaced as a whole.
+
+    Args:
+        results: The folder of one experiment.
+        out: The report's folder; None for `report` inside `results`.
+        settings: The section `report` of the settings; None for the one that stands in `results`.
+
+    Returns:
+        Path of index.html. Beside it stand tables/*.csv, and figures/*.svg each with the CSV that it draws.
+
+    Raises:
+        UsageError: `results` is not a results folder, or one of its files is broken.
+    """
+    folder = ResultsFolder(results)
+    folder.settings["report"] = folder.settings.get("report", {}) | (settings or {})
+    tables = {name: make(folder) for name, make in TABLES.items()}
+    numbers = {name: make(folder) for name, make in FIGURE_TABLES.items()}
+    drawings = {name: draw(name, numbers[name]) for name in FIGURES}
+    out = Path(out) if out is not None else folder.path / "report"
+    with whole_folder(out) as part:
+        for name, table in tables.items():
+            write_csv(part / "tables" / f"{name}.csv", table)
+        for name, table in numbers.items():
+            write_csv(part / "figures" / f"{name}.csv", table)
+            write_text(part / "figures" / f"{name}.svg", drawings[name])
+        write_text(part / "index.html", page(folder, tables, numbers, drawings))
+    return out / "index.html"
+
+
+def page(
+    folder: ResultsFolder, tables: dict[str, pd.DataFrame], numbers: dict[str, pd.DataFrame], drawings: dict[str, str]
+) -> str:
+    """The page as HTML, style and figures inside."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("flexibert.report", "templates"),
+        autoescape=select_autoescape(["html", "j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rows = folder.settings.get("report", {}).get("leaderboard_rows", ROWS)
+    shown = dict(tables)
+    shown["leaderboard"] = _leaderboard_for_people(tables["leaderboard"]).head(rows)
+    shown["searches"] = tables["searches"].drop(columns=["best_recipe"], errors="ignore")
+    figures = {
+        name: {
+            "svg": inline_svg(drawings[name], name, html.escape(FIGURES[name].title)),
+            "title": FIGURES[name].title,
+            "caption": FIGURES[name].caption,
+            "missing": None if len(numbers[name]) else FIGURES[name].missing,
+        }
+        for name in FIGURES
+    }
+    return environment.get_template("page.html.j2").render(
+        name=folder.name,
+        tiles=_tiles(folder, tables),
+        tables={name: _for_page(table) for name, table in shown.items()},
+        figures=figures,
+        runs=len(tables["leaderboard"]),
+        main=folder.main_search,
+        notes={name: note(numbers[name]) for name, note in NOTES.items()},
+    )
+
+
+def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard without what repeats itself: common prefixes of tasks, empty columns, GPU hours on a CPU."""
+    table = table.drop(columns=["status", "homogeneous"], errors="ignore")
+    optional = [
+        column for column in ("flops_per_token", "latency_ms") if column in table and table[column].isna().all()
+    ]
+    optional += [column for column in ("gpu_hours", "core_hours") if column in table and not table[column].any()]
+    table = table.drop(columns=optional)
+    plain = {*OBSERVATION_KEYS, "rank", "parameters", "weights", "layers", *HEADINGS}
+    tasks = [column for column in table.columns if column not in plain]
+    prefixes = {task.split("-")[0] for task in tasks}
+    return table.rename(columns={task: task.split("-", 1)[-1] for task in tasks} if len(prefixes) == 1 else {})
+
+
+def _for_page(table: pd.DataFrame) -> dict[str, Any]:
+    heads = [HEADINGS.get(column, str(column).replace("_", " ")) for column in table.columns]
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) and table[column].dtype != bool for column in table.columns]
+    body = [
+        [
+            Cell(_text(value, str(column)), number)
+            for value, column, number in zip(row, table.columns, numeric, strict=True)
+        ]
+        for row in table.itertuples(index=False, name=None)
+    ]
+    return {"heads": list(zip(heads, numeric, strict=True)), "rows": body}
+
+
+def _text(value: Any, column: str) -> str:
+    """A value as people read it: thousands grouped, long fractions cut, nothing as a dash."""
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if column in DECIMALS:
+            return f"{value:,.{DECIMALS[column]}f}"
+        if value == round(value) and abs(value) < 1e15:
+            return f"{value:,.0f}"
+        return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) and column not in ("seed", "level", "round") else str(value)
+
+
+def _tiles(folder: ResultsFolder, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """The few numbers at the head of the page: (what, value)."""
+    board, costs, final = tables["leaderboard"], tables["costs"], tables["final"]
+    tiles = []
+    if len(board) and pd.notna(board.loc[0, "score"]):
+        tiles.append(("best score in the search", f"{board.loc[0, 'score']:.2f}"))
+        tiles.append(("its parameters", _text(board.loc[0, "parameters"], "parameters")))
+    means = final[final["task"].eq("mean")]
+    if len(means):
+        tiles.append(("final model's score", f"{means['final'].iloc[0]:.2f}"))
+    trained = {run for run in folder.scores if run[1] != "final"}
+    tiles.append(("models scored", f"{len({model for model, _ in trained}):,}"))
+    tiles.append(("failed", f"{len(tables['failures']):,}"))
+    total = costs[costs["stage"].eq("total")]
+    for column, unit in (("core_hours", "core hours"), ("gpu_hours", "GPU hours"), ("energy_kwh", "kWh")):
+        if len(total) and pd.notna(total[column].iloc[0]) and total[column].iloc[0] > 0:
+            tiles.append((unit, f"{total[column].iloc[0]:,.3g}"))
+    return tiles

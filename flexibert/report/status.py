@@ -1,0 +1,238 @@
+"""One screen on a running or finished search, from the files of its results folder alone."""
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flexibert.report.folder import ResultsFolder, Run
+
+STALE_SECONDS = 300.0  # a job writes its progress every ten seconds; evaluations and saving may take longer
+BAR = 12  # characters of a progress bar
+LEAST_ROWS = 3  # rows that each list gets on the smallest screen
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """Where one search stands.
+
+    Attributes:
+        name: The search.
+        method: Its method.
+        level, round: The newest round; -1 before the first.
+        rounds: Largest number of rounds of that level, or None where the settings do not say.
+        done, running, failed: Runs scored, asked for and not yet scored, and failed.
+        converged: Whether its last level has ended.
+        best: The best score so far and its run, or None.
+    """
+
+    name: str
+    method: str
+    level: int
+    round: int
+    rounds: int | None
+    done: int
+    running: int
+    failed: int
+    converged: bool
+    best: tuple[float, Run] | None
+
+
+def search_states(folder: ResultsFolder) -> list[SearchState]:
+    """Where each search stands."""
+    return [_search_state(folder, search) for search in folder.searches]
+
+
+def _search_state(folder: ResultsFolder, search: str) -> SearchState:
+    settings = folder.search_settings(search)
+    rounds = folder.proposals[search]
+    asked = {(run["model"], run["recipe"]) for each in rounds for run in each["proposals"]}
+    scores = {run: folder.scores[run] for run in asked if run in folder.scores}
+    failed = {run for run, score in scores.items() if score["score"] is None}
+    good = sorted((-score["score"], run) for run, score in scores.items() if run not in failed)
+    last = rounds[-1] if rounds else {"level": -1, "round": -1, "converged": False}
+    levels = {keys["level"]: keys for keys in settings.get("levels", [])}
+    ended = (folder.path / "search" / search / "leaderboard.csv").exists()
+    return SearchState(
+        name=search,
+        method=settings.get("method", "?"),
+        level=last["level"],
+        round=last["round"],
+        rounds=levels.get(last["level"], {}).get("rounds"),
+        done=len(scores) - len(failed),
+        running=len(asked) - len(scores),
+        failed=len(failed),
+        converged=ended or (bool(last["converged"]) and last["level"] == max(levels, default=last["level"])),
+        best=(-good[0][0], good[0][1]) if good else None,
+    )
+
+
+def missing(folder: ResultsFolder, states: list[SearchState]) -> list[str]:
+    """What the experiment still lacks, one phrase each; empty when it is finished."""
+    wanted = folder.settings.get("searches", {"main": {}})
+    begun = {state.name for state in states}
+    lacking = [f"search {name} (not begun)" for name in wanted if name not in begun and _is_needed(folder, name)]
+    lacking += [f"search {state.name} (not converged)" for state in states if not state.converged]
+    finals = {name: (entry["model"], entry["recipe"]) for name, entry in folder.finals.items()}
+    if not finals:
+        lacking.append("the final model (not chosen)")
+    lacking += [
+        f"the final model of {name} ({model}, no score)"
+        for name, (model, recipe) in finals.items()
+        if (model, recipe) not in folder.scores
+    ]
+    if not (folder.path / "report" / "index.html").exists():
+        lacking.append("the report")
+    return lacking
+
+
+def _is_needed(folder: ResultsFolder, search: str) -> bool:
+    return search == "main" or (len(folder.searches) > 1 and search in folder.settings.get("comparison", []))
+
+
+def screen(
+    folder: ResultsFolder, width: int = 100, height: int = 40, colour: bool = False, now: float | None = None
+) -> str:
+    """The screen as text.
+
+    Args:
+        folder: What to look at.
+        width, height: Size of the terminal in characters; longer lists end with how many were left out.
+        colour: Whether to mark headings and failures by ANSI colours.
+        now: Seconds since the epoch; None for the clock.
+    """
+    now = time.time() if now is None else now
+    states = search_states(folder)
+    lacking = missing(folder, states)
+    best = max((state.best for state in states if state.best), default=None)
+    sections = [
+        ("Searches", _table([_search_row(state) for state in states]) or ["none has begun"]),
+        ("Running", [_job_line(job, now) for job in folder.progress] or ["no job has told its progress"]),
+        ("Best so far", _best_lines(folder, best, width)),
+        ("Failed", _failure_lines(folder, states)),
+        ("Missing", lacking or ["nothing: the experiment is finished"]),
+    ]
+    head = f"{folder.name}  ({folder.path})"
+    state = (
+        "finished"
+        if not lacking
+        else ("running" if any(_is_alive(job, now) for job in folder.progress) else "unfinished")
+    )
+    rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
+    lines = [_styled(f"{head}: {state}", "1", colour)]
+    for title, body in sections:
+        if not body:
+            continue
+        lines += ["", _styled(title, "31" if title == "Failed" else "36", colour)]
+        lines += [f"  {line}"[:width] for line in body[:rows]]
+        if len(body) > rows:
+            lines.append(f"  ... and {len(body) - rows} more")
+    return "\n".join(lines) + "\n"
+
+
+def watch(path: str | Path, seconds: float) -> None:
+    """Show the screen again and again until the experiment is finished or the person stops it (Ctrl-C)."""
+    try:
+        while True:
+            folder = ResultsFolder(path)
+            if sys.stdout.isatty():
+                print("\x1b[H\x1b[2J", end="")
+            show(folder)
+            if not missing(folder, search_states(folder)):
+                return
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        return
+
+
+def show(folder: ResultsFolder) -> None:
+    """Print the screen, fitted to the terminal."""
+    size = shutil.get_terminal_size((100, 40))
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    print(screen(folder, size.columns, size.lines, colour), end="", flush=True)
+
+
+def _search_row(state: SearchState) -> list[str]:
+    if state.converged:
+        place = f"converged at level {state.level}"
+    elif state.round < 0:
+        place = "no round yet"
+    else:
+        place = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
+    best = f"best {state.best[0]:.2f}" if state.best else "no score yet"
+    counts = [f"{state.done} done", f"{state.running} to score", f"{state.failed} failed"]
+    return [state.name, state.method, place, *counts, best]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _is_alive(job: dict[str, Any], now: float) -> bool:
+    """Whether a job still works: it wrote lately and, on this machine, its process is there."""
+    if now - job["time"] > STALE_SECONDS:
+        return False
+    return job.get("host") != os.uname().nodename or Path(f"/proc/{job['pid']}").exists() or not Path("/proc").is_dir()
+
+
+def _job_line(job: dict[str, Any], now: float) -> str:
+    done = job["step"] / max(1, job["steps"])
+    bar = "#" * round(BAR * done)
+    line = f"{job['name']:<36} [{bar:.<{BAR}}] {job['step']}/{job['steps']}"
+    if not _is_alive(job, now):
+        return (
+            f"{line}  stopped, last sign of life {_duration(now - job['time'])} ago (it resumes from its saved state)"
+        )
+    if "tokens_per_second" in job:
+        line += f"  {job['tokens_per_second']:,.0f} tokens/s"
+    if "seconds_left" in job:
+        line += f"  {_duration(job['seconds_left'])} left"
+    known = {"file", "name", "pid", "host", "time", "step", "steps", "seconds_left", "tokens_per_second"}
+    return line + "".join(f"  {key} {value:.4g}" for key, value in job.items() if key not in known)
+
+
+def _best_lines(folder: ResultsFolder, best: tuple[float, Run] | None, width: int) -> list[str]:
+    if best is None:
+        return []
+    score, run = best
+    lines = [f"{score:.2f}  {run[0]} ({run[1]})"]
+    for final in folder.finals.values():
+        trained = (final["model"], final["recipe"])
+        if (folder.scores.get(trained) or {}).get("score") is not None:
+            lines.append(f"{folder.scores[trained]['score']:.2f}  {trained[0]} ({trained[1]})")
+    tasks = [f"{task} {_points(points)}" for task, points in sorted((folder.scores[run].get("tasks") or {}).items())]
+    line = ""
+    for task in tasks:
+        if line and len(line) + len(task) + 4 > width:
+            lines.append(line)
+            line = ""
+        line += ("  " if line else "") + task
+    return [*lines, line] if line else lines
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _failure_lines(folder: ResultsFolder, states: list[SearchState]) -> list[str]:
+    if not any(state.failed for state in states):
+        return []
+    return [
+        f"{run[0]} ({run[1]}): {score.get('reason') or 'no reason told'}"
+        for run, score in sorted(folder.scores.items())
+        if score["score"] is None
+    ]
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _styled(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

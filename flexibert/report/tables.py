@@ -1,0 +1,263 @@
+"""Tables on what a search found: leaderboard, final model, failures, tuned hyperparameters, costs, settings.
+
+Each function takes a results folder in any state and returns a table, empty where there is nothing to tell yet.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from flexibert.report.folder import OBSERVATION_KEYS, ResultsFolder, Run
+from flexibert.space.architecture import Architecture
+
+SECONDS_AN_HOUR = 3600.0
+JOULES_A_KWH = 3.6e6
+COST_COLUMNS = ["stage", "jobs", "core_hours", "gpu_hours", "energy_kwh", "peak_memory_mb"]
+
+
+def experiment(folder: ResultsFolder) -> pd.DataFrame:
+    """What was searched, on which text and tasks, at what budget a candidate; columns item, value."""
+    settings = folder.settings
+    if not settings:
+        return pd.DataFrame(columns=["item", "value"])
+    corpus = ", ".join(source["name"] for source in settings["corpus"]["sources"])
+    tokens = folder.manifest.get("tokens", {})
+    tokens = tokens.get("train") if isinstance(tokens, dict) else tokens
+    tasks = sorted({task for scores in folder.scores.values() for task in scores.get("tasks") or {}})
+    pretrain, finetune = settings["pretrain"], settings["finetune"]
+    sequences = pretrain["steps"] * pretrain["batch"]
+    limits = {key: value for key, value in settings["search"]["constraints"].items() if value is not None}
+    rows = [("Design space", settings["space"])]
+    for name, path in folder.libraries().items():
+        rows.append((f"Library {name}", f"{len(pd.read_parquet(path / 'models.parquet', columns=['id'])):,} models"))
+    rows += [
+        ("Text", corpus + (f" ({tokens:,} training tokens)" if isinstance(tokens, int) else "")),
+        ("Tasks", ", ".join(tasks) or "none scored yet"),
+        (
+            "Pre-training",
+            f"{pretrain['steps']:,} steps of {pretrain['batch']} sequences of {pretrain['length']} tokens "
+            f"({sequences * pretrain['length']:,} tokens)",
+        ),
+        (
+            "Fine-tuning",
+            f"up to {finetune['epochs']} epochs, {finetune['trials']} trial{'s'[: finetune['trials'] != 1]} a task",
+        ),
+        ("Constraints", ", ".join(f"{key} at most {value:,}" for key, value in limits.items()) or "none"),
+        ("Seed", str(settings["seed"])),
+    ]
+    return pd.DataFrame(rows, columns=["item", "value"])
+
+
+def searches(folder: ResultsFolder) -> pd.DataFrame:
+    """One row a search: method, levels, rounds, models, failures, best score and its model."""
+    rows = []
+    for search in folder.searches:
+        settings, seen = folder.search_settings(search), folder.observations(search)
+        good = seen.dropna(subset=["score"])
+        best = good.loc[good["score"].astype(float).idxmax()] if len(good) else None
+        rounds = folder.proposals[search]
+        rows.append(
+            {
+                "search": search,
+                "method": settings.get("method"),
+                "seed": settings.get("seed"),
+                "embedding": settings.get("embedding"),
+                "models": settings.get("models"),
+                "levels": len({each["level"] for each in rounds}),
+                "rounds": sum(bool(each["proposals"]) for each in rounds),
+                "runs": len(seen),
+                "failed": len(seen) - len(good),
+                "best_score": None if best is None else best["score"],
+                "best_model": None if best is None else best["model"],
+                "best_recipe": None if best is None else best["recipe"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def leaderboard(folder: ResultsFolder) -> pd.DataFrame:
+    """Runs of the main search, best first, failed ones last, with what they cost and where their weights came from."""
+    search = folder.main_search
+    seen = folder.observations(search) if search else pd.DataFrame(columns=list(OBSERVATION_KEYS))
+    tasks = [column for column in seen.columns if column not in OBSERVATION_KEYS]
+    seen = seen.sort_values(["score", "model", "recipe"], ascending=[False, True, True], na_position="last")
+    seen = seen.drop_duplicates(["model", "recipe"], ignore_index=True)
+    extra = pd.DataFrame([run_columns(folder, run) for run in zip(seen["model"], seen["recipe"], strict=True)])
+    parts = [seen[["model", "recipe", "score", *tasks]], extra, seen[["reason", "level", "round", "status"]]]
+    table = pd.concat(parts, axis=1)
+    table.insert(0, "rank", range(1, len(table) + 1))
+    return table
+
+
+def run_columns(folder: ResultsFolder, run: Run) -> dict[str, Any]:
+    """Size, speed, cost and origin of one run; parameters are the encoder's, embeddings included."""
+    facts, card = folder.run_facts.get(run, {}), folder.cards.get(run, {})
+    costs = folder.model_costs.loc[run[0]].to_dict() if run[0] in folder.model_costs.index else {}
+    core_hours, gpu_hours = run_hours(folder, run)
+    return {
+        "parameters": costs.get("parameters", card.get("parameters")),
+        "flops_per_token": costs.get("flops_per_token"),
+        "latency_ms": costs.get("latency_ms"),
+        "core_hours": core_hours,
+        "gpu_hours": gpu_hours,
+        "weights": weights_text(facts),
+        "layers": layers_text(facts.get("architecture")),
+        "homogeneous": is_homogeneous(facts.get("architecture")),
+    }
+
+
+def weights_text(facts: dict[str, Any]) -> str:
+    """Where a run's weights came from, in words."""
+    if facts.get("source"):
+        overlap = facts.get("overlap")
+        share = f" ({100 * overlap:.0f} %)" if overlap is not None else ""
+        return f"from {facts['source']['model']}{share}"
+    return {"pretrain": "pre-trained", "final": "pre-trained longer", "retuned": "retuned"}.get(facts.get("origin"), "")
+
+
+def layers_text(model: dict[str, Any] | None) -> str:
+    """A model's layers in short, e.g. "sa-sdp 64x2 | l-dct 32x2" (operation, parameter, hidden size, heads)."""
+    if model is None:
+        return ""
+    texts = []
+    for layer in Architecture.from_model_dict(model).layers:
+        kinds = "+".join(dict.fromkeys(f"{head.operation}-{head.parameter}" for head in layer.heads))
+        texts.append(f"{kinds} {layer.hidden}x{len(layer.heads)}")
+    return " | ".join(texts)
+
+
+def is_homogeneous(model: dict[str, Any] | None) -> bool | None:
+    """Whether all layers are alike."""
+    return None if model is None else Architecture.from_model_dict(model).homogeneous
+
+
+def final_models(folder: ResultsFolder) -> pd.DataFrame:
+    """Final model of each search beside the same model at the search's budget; one row a task, and their mean."""
+    rows = []
+    for search, final in folder.finals.items():
+        run = (final["model"], final["recipe"])
+        trained = folder.scores.get(run)
+        if trained is None:
+            continue
+        before = [score for (model, recipe), score in folder.scores.items() if model == run[0] and recipe != run[1]]
+        before = max(before, key=lambda score: score["score"] or 0.0, default={})
+        tasks = trained.get("tasks") or {}
+        entries = [(task, points, (before.get("tasks") or {}).get(task)) for task, points in sorted(tasks.items())]
+        entries.append(("mean", trained["score"], before.get("score")))
+        rows += [(search, run[0], task, at_search, points) for task, points, at_search in entries]
+    return pd.DataFrame(rows, columns=["search", "model", "task", "at_search_budget", "final"])
+
+
+def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
+    """Tuned hyperparameters of the best and of the final models, one row a task (paper, tables 7 and 8)."""
+    chosen = [(final["model"], final["recipe"]) for final in folder.finals.values()]
+    table = leaderboard(folder)
+    if len(table) and pd.notna(table.loc[0, "score"]):
+        chosen.append((table.loc[0, "model"], table.loc[0, "recipe"]))
+    rows = []
+    for run in dict.fromkeys(chosen):
+        for task, best in folder.tasks.get(run, {}).items():
+            row = {"model": run[0], "recipe": run[1], "task": task, "score": best.get("score")}
+            rows.append(
+                row
+                | (best.get("hyperparameters") or {})
+                | {"best_epoch": best.get("epoch"), "trial": best.get("trial")}
+            )
+    return pd.DataFrame(rows)
+
+
+def failures(folder: ResultsFolder) -> pd.DataFrame:
+    """Failed candidates, what asked for them and why they failed."""
+    asked = {
+        (run["model"], run["recipe"]): (search, each["level"], each["round"], run["reason"])
+        for search, rounds in reversed(folder.proposals.items())
+        for each in rounds
+        for run in each["proposals"]
+    }
+    rows = []
+    for run in sorted({*folder.cards, *folder.scores}):
+        card, score = folder.cards.get(run, {}), folder.scores.get(run, {})
+        if "failed" not in (card.get("status"), score.get("status")):
+            continue
+        stage = "pre-training" if card.get("status") == "failed" else "fine-tuning"
+        layers = layers_text(folder.run_facts.get(run, {}).get("architecture"))
+        reason = card.get("reason") or score.get("reason") or "no reason told"
+        rows.append((*run, *asked.get(run, ("", None, None, "")), stage, reason, layers))
+    columns = ["model", "recipe", "search", "level", "round", "asked_for", "stage", "reason", "layers"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def costs(folder: ResultsFolder) -> pd.DataFrame:
+    """Hours and energy by stage, and in all; energy only where the device told it."""
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for stage, cost in _measured(folder):
+        stages.setdefault(stage, []).append(cost)
+    rows = [{"stage": stage, **_sum_of(entries)} for stage, entries in stages.items()]
+    if rows:
+        rows.append({"stage": "total", **_sum_of([entry for entries in stages.values() for entry in entries])})
+    return pd.DataFrame(rows, columns=COST_COLUMNS)
+
+
+def _measured(folder: ResultsFolder) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(stage, cost) of each job: the trainings as they measured themselves, all other rules as Snakemake did."""
+    for run, cost in folder.training_costs.items():
+        origin = folder.run_facts.get(run, {}).get("origin")
+        yield {"transfer": "transfer", "final": "final pre-training"}.get(origin, "pre-training"), cost
+    for run, tasks in folder.task_costs.items():
+        for cost in tasks.values():
+            yield "final fine-tuning" if run[1] == "final" else "fine-tuning", cost
+    for rule, record in folder.benchmarks():
+        if rule not in ("pretrain", "transfer", "finetune"):
+            yield rule, {"seconds": _number(record.get("cpu_time")), "peak_memory_mb": _number(record.get("max_rss"))}
+
+
+def _sum_of(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    hours = [hours_of(entry) for entry in entries]
+    energies = [entry["energy_joules"] for entry in entries if entry.get("energy_joules") is not None]
+    memory = [entry["peak_memory_mb"] for entry in entries if entry.get("peak_memory_mb") is not None]
+    return {
+        "jobs": len(entries),
+        "core_hours": sum(core for core, _ in hours),
+        "gpu_hours": sum(gpu for _, gpu in hours),
+        "energy_kwh": sum(energies) / JOULES_A_KWH if energies else None,
+        "peak_memory_mb": max(memory, default=None),
+    }
+
+
+def hours_of(cost: dict[str, Any]) -> tuple[float, float]:
+    """(core hours, GPU hours) of one job; a job on a GPU counts by its devices, any other by its threads."""
+    hours = (cost.get("seconds") or 0.0) / SECONDS_AN_HOUR
+    if str(cost.get("device", "cpu")).startswith("cpu"):
+        return hours * cost.get("threads", 1), 0.0
+    return 0.0, hours * cost.get("devices", 1)
+
+
+def run_hours(folder: ResultsFolder, run: Run) -> tuple[float, float]:
+    """(core hours, GPU hours) of one run: its pre-training or transfer and all its fine-tunings."""
+    parts = [folder.training_costs.get(run, {}), *folder.task_costs.get(run, {}).values()]
+    hours = [hours_of(cost) for cost in parts]
+    return sum(core for core, _ in hours), sum(gpu for _, gpu in hours)
+
+
+def versions(folder: ResultsFolder) -> pd.DataFrame:
+    """Versions of the software that made the results."""
+    return pd.DataFrame(
+        sorted((name, str(value)) for name, value in folder.versions.items()), columns=["software", "version"]
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
+    "experiment": experiment,
+    "searches": searches,
+    "leaderboard": leaderboard,
+    "final": final_models,
+    "hyperparameters": hyperparameters,
+    "failures": failures,
+    "costs": costs,
+    "versions": versions,
+}
