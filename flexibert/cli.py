@@ -60,7 +60,7 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seeds", type=int, required=True, help="number of seeds: 0 to SEEDS-1 are run")
     parser.add_argument("--init", type=int, default=10, help="random evaluations that come first (default: 10)")
     parser.add_argument("--batch", type=int, default=1, help="candidates proposed at a time (default: 1)")
-    parser.add_argument("--embedding", help="graph (edit distances, default for models) or naive (the features)")
+    parser.add_argument("--embedding", help="transformer2vec (edit distances; default for models) or naive (features)")
     parser.add_argument("--tasks", default="", help="comma-separated entries of `scores` to average instead of `score`")
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
     parser.add_argument("--jobs", type=int, help="processes (default: one a core); does not change the results")
@@ -132,7 +132,66 @@ def _report(options: argparse.Namespace) -> None:
     print(write_report(options.results, options.out))
 
 
-COMMANDS: list[Callable] = [_add_bench, _add_status, _add_report]
+def _add_space(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("space", help="count the graphs of a design space, exactly and without enumeration")
+    parser.add_argument("space", type=Path, help="design space (YAML)")
+    parser.add_argument("--level", type=int, default=1, help="level of the space (default 1)")
+    parser.set_defaults(run=_space)
+
+
+def _space(options: argparse.Namespace) -> None:
+    import json
+
+    from flexibert.space.design_space import DesignSpace
+
+    print(json.dumps(DesignSpace.from_yaml(options.space).summary(options.level)))
+
+
+def _add_library(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "library", help="graphs, distances, embedding and neighbours of a design space's level"
+    )
+    parser.add_argument("space", type=Path, help="design space (YAML)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--level", type=int, default=1, help="level of the space (default 1)")
+    parser.add_argument("--graphs", type=int, default=10_000, help="most graphs; a larger level is sampled (10,000)")
+    parser.add_argument("--dimensions", type=int, default=16, help="coordinates of the embedding (16)")
+    parser.add_argument("--metric", choices=["euclidean", "city-block"], default="euclidean", help="of the embedding")
+    parser.add_argument("--recipe", choices=["fast", "paper"], default="fast", help="how the embedding is fitted")
+    parser.add_argument("--neighbours", type=int, default=100, help="neighbours kept for each graph (100)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample and the embedding")
+    parser.add_argument("--processes", type=int, default=None, help="worker processes (default: one a core)")
+    parser.set_defaults(run=_library)
+
+
+def _library(options: argparse.Namespace) -> None:
+    import json
+
+    from flexibert.space.design_space import DesignSpace
+    from flexibert.space.library import level_library
+
+    settings = {key: getattr(options, key) for key in ("graphs", "dimensions", "metric", "recipe", "neighbours")}
+    space = DesignSpace.from_yaml(options.space)
+    library = level_library(space, options.level, settings, options.seed, options.out, options.processes)
+    print(json.dumps(library.card))
+
+
+def _add_distance(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("distance", help="graph edit distance of pairs of models")
+    parser.add_argument("pairs", type=Path, help="JSONL; each line has model dictionaries a and b")
+    parser.add_argument("--space", type=Path, required=True, help="design space (YAML) whose operations are ranked")
+    parser.add_argument("--out", type=Path, required=True, help='JSONL to write: {"distance": ...} a line')
+    parser.add_argument("--exact", action="store_true", help="solve each pair exactly (slower)")
+    parser.set_defaults(run=_distance)
+
+
+def _distance(options: argparse.Namespace) -> None:
+    from flexibert.space.pairs import distances_of_file
+
+    distances_of_file(options.pairs, options.space, options.out, options.exact)
+
+
+COMMANDS: list[Callable] = [_add_space, _add_library, _add_distance, _add_bench, _add_status, _add_report]
 
 
 if __name__ == "__main__":

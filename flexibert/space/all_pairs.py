@@ -1,6 +1,7 @@
 """All distances of a list of models, block by block, in memory or in a file larger than memory."""
 
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ ROWS = 128  # models of one block; a block of 40,000 columns takes 20 MB
 
 
 def all_distances(
-    architectures: Sequence[Architecture], ranks: Ranks, out: str | Path | None = None, processes: int = 1
+    architectures: Sequence[Architecture], ranks: Ranks, out: str | Path | None = None, processes: int | None = 1
 ) -> np.ndarray:
     """Edit distance of every pair; symmetric, float32, shape (models, models).
 
@@ -26,8 +27,9 @@ def all_distances(
         ranks: The ranked operation list, which must know every operation.
         out: A `.npy` file to fill block by block; the result is then a read-only memory map of it, and memory stays
             bounded whatever the number of models.
-        processes: Worker processes; more than one only with `out`.
+        processes: Worker processes; None for one a core; more than one only with `out`.
     """
+    processes = processes or len(os.sched_getaffinity(0))
     reference = Reference(architectures, ranks)
     count = len(architectures)
     if out is None:

@@ -133,6 +133,19 @@ class DesignSpace:
                 found.append(f"f[{j}]: width {width} is not in the space ({_allowed(choices.feed_forward)})")
         return found
 
+    def summary(self, level: int = 1) -> dict[str, Any]:
+        """What `flexibert space` prints: exact counts of one level, in all and by depth."""
+        chosen = self.level(level)
+        forms = chosen.layer_forms
+        return {
+            "graphs": chosen.count,
+            "level": level,
+            "name": chosen.settings.name,
+            "layer_forms": forms,
+            "graphs_by_layers": {str(depth): forms ** chosen.free_layers(depth) for depth in self.choices.layers},
+            "levels": len(self.levels),
+        }
+
     def to_mapping(self) -> dict[str, Any]:
         """The content of the space's YAML file, values ascending and every default written."""
         operations: dict[str, list] = {}

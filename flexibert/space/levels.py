@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement, product
+from math import comb
 
 from flexibert.space.architecture import Architecture, Head, Layer
 
@@ -84,6 +85,14 @@ class Level:
             for widths in self.widths
         ]
 
+    @cached_property
+    def layer_forms(self) -> int:
+        """Number of `forms`, counted without making them."""
+        kinds = len(self.choices.forms)
+        mixed = self.settings.heads == "mixed"
+        heads = sum(comb(kinds + count - 1, count) if mixed else kinds for count in self.choices.heads)
+        return len(self.choices.hidden_sizes) * heads * len(self.widths)
+
     def free_layers(self, depth: int) -> int:
         """Number of layers that are chosen freely at a depth; the others repeat them."""
         return 1 if self.settings.stack == "all" else depth // self.settings.stack
@@ -91,7 +100,7 @@ class Level:
     @property
     def count(self) -> int:
         """Number of graphs, exact at any size."""
-        return sum(len(self.forms) ** self.free_layers(depth) for depth in self.choices.layers)
+        return sum(self.layer_forms ** self.free_layers(depth) for depth in self.choices.layers)
 
     def architecture(self, index: int) -> Architecture:
         """The graph of a number in [0, count)."""
@@ -145,7 +154,8 @@ class Level:
 
         An edit changes one property of one stack: its hidden size, the operation form (of one head where heads may
         differ), the number of heads, one feed-forward width, or the number of feed-forward layers; or the depth, to
-        the next value up or down, by repeating or dropping the last free layers. The relation is symmetric but for depth.
+        the next value up or down, by repeating or dropping the last free layers. The relation is symmetric but for
+        depth.
         """
         depth = len(architecture.layers)
         free = self.free_layers(depth)

@@ -30,7 +30,7 @@ def build_library(
     settings: Mapping[str, Any] | None = None,
     space: DesignSpace | None = None,
     seed: int = 0,
-    processes: int = 1,
+    processes: int | None = 1,
     facts: Mapping[str, Any] | None = None,
 ) -> "Library":
     """Write a library of given models; equal networks are kept once, at their first place.
@@ -43,7 +43,7 @@ def build_library(
         settings: `library` of the configuration: `dimensions`, `metric`, `recipe`, `neighbours`; see `DEFAULTS`.
         space: Gives the ranked operation list; without it the shortest list that ranks all models is used.
         seed: Of the embedding.
-        processes: Worker processes for the distances.
+        processes: Worker processes for the distances; None for one a core.
         facts: Further entries of `library.json`.
 
     Raises:
@@ -88,7 +88,7 @@ def level_library(
     settings: Mapping[str, Any],
     seed: int,
     out_dir: str | Path,
-    processes: int = 1,
+    processes: int | None = 1,
 ) -> "Library":
     """Write the library of a level: all of its graphs, or a uniform sample where it has more than `graphs`.
 
@@ -98,7 +98,7 @@ def level_library(
         settings: As for `build_library`, and `graphs`: how many models at most, None for all.
         seed: Of the sample and of the embedding.
         out_dir: Folder to write to.
-        processes: Worker processes for the distances.
+        processes: Worker processes for the distances; None for one a core.
     """
     design_space = space if isinstance(space, DesignSpace) else DesignSpace.from_mapping(space)
     count, most = design_space.count(level), {**DEFAULTS, **settings}["graphs"]

@@ -1,0 +1,78 @@
+"""Distances of the pairs in a file: `flexibert distance`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flexibert.errors import DesignSpaceError
+from flexibert.files import write_jsonl
+from flexibert.log import Progress
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+from flexibert.space.distance import distance
+from flexibert.space.exact import exact_distance
+from flexibert.space.graph import Ranks
+
+Pair = tuple[Architecture, Architecture]
+
+
+def distances_of_file(pairs: str | Path, space: str | Path, out: str | Path, exact: bool = False) -> int:
+    """Write `{"distance": ...}` for each line's models `a` and `b`, in the same order; returns the number of pairs.
+
+    Args:
+        pairs: JSONL with model dictionaries `a` and `b` in each line; other keys are ignored.
+        space: The design space whose ranked operations cost the edits.
+        out: JSONL file to write.
+        exact: Whether to solve each pair exactly.
+
+    Raises:
+        DesignSpaceError: With one sentence for every line and field that cannot be used.
+    """
+    ranks = Ranks.of_space(DesignSpace.from_yaml(space))
+    read = _read_pairs(Path(pairs), ranks)
+    progress = Progress("distances of pairs", len(read))
+    rows = []
+    for done, (a, b) in enumerate(read, 1):
+        rows.append({"distance": exact_distance(a, b, ranks) if exact else distance(a, b, ranks)})
+        progress.update(done)
+    progress.close()
+    write_jsonl(out, rows)
+    return len(rows)
+
+
+def _read_pairs(path: Path, ranks: Ranks) -> list[Pair]:
+    pairs: list[Pair] = []
+    problems: list[str] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise DesignSpaceError(f"{path}: not UTF-8 text; pairs are JSON, one object a line") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = f"{path}: line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            problems.append(f"{place}: not JSON ({error})")
+            continue
+        models = [_read_model(row, key, place, ranks, problems) for key in ("a", "b")]
+        if all(models):
+            pairs.append((models[0], models[1]))
+    if problems:
+        raise DesignSpaceError(problems)
+    return pairs
+
+
+def _read_model(row: Any, key: str, place: str, ranks: Ranks, problems: list[str]) -> Architecture | None:
+    if not isinstance(row, dict) or key not in row:
+        problems.append(f"{place}: key '{key}' is missing (needed: model dictionaries under a and b)")
+        return None
+    try:
+        architecture = Architecture.from_model_dict(row[key], f"{place}: {key}")
+    except DesignSpaceError as error:
+        problems += error.problems
+        return None
+    outside = ranks.problems(architecture)
+    problems += [f"{place}: {key}: {problem}" for problem in outside]
+    return None if outside else architecture
