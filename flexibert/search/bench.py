@@ -18,7 +18,7 @@ from flexibert.files import file_digest, read_json, read_jsonl, write_json, writ
 from flexibert.log import Progress
 from flexibert.search.interface import Method, Observations, Pool
 from flexibert.search.methods import method_named
-from flexibert.search.pool import pool_from_table, shuffled
+from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table
 from flexibert.seeds import derive_seed
 
@@ -35,7 +35,7 @@ class BenchSettings:
         budget: Evaluations a seed, the initial design included.
         initial: Random evaluations that come first, the same for every method at equal seed.
         batch: Candidates proposed at a time, their scores known only when all of them are.
-        embedding: "graph", "naive" or None for the best there is.
+        embedding: "transformer2vec", "naive" or None for the best there is.
         tasks: Entries of the rows' `scores` whose mean is the objective; empty for `score`.
     """
 
@@ -180,7 +180,7 @@ def search_table(pool: Pool, scores: np.ndarray, settings: BenchSettings, seed: 
     method = method_named(settings.method)
     generator = np.random.default_rng(derive_seed(seed, "bench"))
     order = generator.permutation(len(pool))
-    pool, scores = shuffled(pool, order), np.asarray(scores)[order]
+    pool, scores = pool.take(order), np.asarray(scores)[order]
     first = np.unique(pool.identity, return_index=True)[1]
     chosen = [int(row) for row in generator.permutation(np.sort(first))[: settings.initial]]
     seconds = [0.0] * len(chosen)

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-FEW_VALUES = (
-    10  # an integer column with no more values than this may be a code for categories, so it is encoded as both
-)
+FEW_VALUES = 10  # integers with no more different values than this may be codes of categories: they become both
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What every search method is given and what it answers: the one interface behind which methods are peers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,31 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> "Pool":
+        """The candidates in `rows`, in that order, each at most once.
+
+        Neighbours that are left out are gone, so the neighbours are kept only where all candidates are.
+        """
+        rows = np.asarray(rows)
+        if np.array_equal(rows, np.arange(len(self))):
+            return self
+        neighbours = None
+        if self.neighbours is not None and len(rows) == len(self):
+            place = np.empty(len(rows), dtype=int)
+            place[rows] = np.arange(len(rows))
+            neighbours = place[self.neighbours[rows]]
+        return replace(
+            self,
+            ids=[self.ids[row] for row in rows],
+            embedding=self.embedding[rows],
+            features=self.features[rows],
+            identity=self.identity[rows],
+            sizes=None if self.sizes is None else self.sizes[rows],
+            distances=None if self.distances is None else self.distances[np.ix_(rows, rows)],
+            neighbours=neighbours,
+            architectures=None if self.architectures is None else [self.architectures[row] for row in rows],
+        )
 
 
 @dataclass(frozen=True)

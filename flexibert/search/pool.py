@@ -1,9 +1,8 @@
 """The candidates of a search as arrays: from a table of columns, from model dictionaries, or from a library folder."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +11,14 @@ from flexibert.search.encoding import Encoding, encode_columns
 from flexibert.search.interface import Pool
 from flexibert.search.table import Table
 from flexibert.space.architecture import Architecture
+from flexibert.space.embedding import embed
+from flexibert.space.features import encode
+from flexibert.space.graph import Ranks
 
-EMBEDDINGS = ("graph", "naive")
+EMBEDDINGS = ("transformer2vec", "naive")
+DIMENSIONS = 64  # of the embedding of a table's models; the paper's 16 lose too much (docs/search-evidence.md)
+MOST_DISTANCES = 4000  # candidates up to which all distances are kept in memory (64 MB)
+LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
 
 def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
@@ -21,19 +26,18 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
 
     Args:
         table: Model dictionaries or feature columns.
-        embedding: "graph" (from graph edit distances, models only), "naive" (the features themselves), or None for
-            the best there is.
+        embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
+            None for the best there is.
 
     Raises:
-        SearchError: An embedding that does not exist, or "graph" for candidates that are not models.
+        SearchError: An embedding that does not exist, or "transformer2vec" for candidates that are not models.
         DesignSpaceError: A model dictionary that cannot be built.
     """
-    if embedding is not None and embedding not in EMBEDDINGS:
-        raise SearchError(f"embedding '{embedding}' does not exist; choose one of {', '.join(EMBEDDINGS)}")
+    _check_embedding(embedding)
     if table.architectures is not None:
-        return pool_of_models(table.ids, table.architectures, embedding or "graph")
-    if embedding == "graph":
-        raise SearchError("embedding 'graph' needs model dictionaries in the table; use 'naive' for feature columns")
+        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec")
+    if embedding == "transformer2vec":
+        raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
     encoding = encode_columns(table.columns)
     return Pool(
         ids=list(table.ids),
@@ -45,25 +49,68 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
     )
 
 
-def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = "graph") -> Pool:
-    """Candidates from model dictionaries, in the given order; isomorphic ones share their identity.
+def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec") -> Pool:
+    """Candidates from model dictionaries, in the given order; isomorphic ones share identity and embedding.
 
     Raises:
+        SearchError: An embedding that does not exist.
         DesignSpaceError: Every model dictionary that cannot be built.
     """
+    _check_embedding(embedding)
     architectures = _architectures(ids, models)
-    digests = {digest: number for number, digest in enumerate(dict.fromkeys(a.digest for a in architectures))}
-    encoding = encode_columns(model_columns(models))
+    networks = list(dict.fromkeys(architectures))
+    number = {architecture: place for place, architecture in enumerate(networks)}
+    identity = np.array([number[architecture] for architecture in architectures])
+    features = encode(architectures)
+    distances = None
+    if embedding == "naive":
+        coordinates = features
+    elif len(networks) <= MOST_DISTANCES:
+        from flexibert.space.all_pairs import all_distances
+
+        between = all_distances(networks, Ranks.of_architectures(networks))
+        coordinates = embed(between, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
+        distances = between[np.ix_(identity, identity)]
+    else:
+        coordinates = _embed_by_landmarks(networks)[identity]
     return Pool(
         ids=list(ids),
-        embedding=_naive_embedding(encoding),
-        features=encoding.matrix,
-        groups=encoding.groups,
-        levels=encoding.levels,
-        identity=np.array([digests[architecture.digest] for architecture in architectures]),
+        embedding=coordinates,
+        features=features,
+        identity=identity,
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
+        distances=distances,
         architectures=list(models),
     )
+
+
+def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") -> Pool:
+    """The candidates of a library (see `flexibert.space.library`).
+
+    Raises:
+        SearchError: An embedding that does not exist.
+    """
+    from flexibert.space.library import Library
+
+    _check_embedding(embedding)
+    library = Library.load(folder)
+    architectures = [Architecture.from_model_dict(model) for model in library.architectures]
+    features = encode(architectures)
+    return Pool(
+        ids=library.ids,
+        embedding=features if embedding == "naive" else library.embedding,
+        features=features,
+        identity=np.arange(len(architectures)),
+        sizes=np.array([encoder_size(architecture) for architecture in architectures]),
+        distances=library.distances if embedding == "transformer2vec" else None,
+        neighbours=library.neighbours,
+        architectures=library.architectures,
+    )
+
+
+def _check_embedding(embedding: str | None) -> None:
+    if embedding is not None and embedding not in EMBEDDINGS:
+        raise SearchError(f"embedding '{embedding}' does not exist; choose one of {', '.join(EMBEDDINGS)}")
 
 
 def _architectures(ids: Sequence[str], models: Sequence[dict]) -> list[Architecture]:
@@ -79,6 +126,36 @@ def _architectures(ids: Sequence[str], models: Sequence[dict]) -> list[Architect
     return architectures
 
 
+def _naive_embedding(encoding: Encoding) -> np.ndarray:
+    """Features scaled so that the squared distance of two candidates counts the categories in which they differ."""
+    return np.where(encoding.levels >= 0, encoding.matrix / np.sqrt(2), encoding.matrix)
+
+
+def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
+    """Embed some models by their distances and place the others by theirs to them.
+
+    Landmark multidimensional scaling (de Silva and Tenenbaum, 2004): the coordinates of a further model are a linear
+    function of its squared distances to the landmarks.
+
+    Returns:
+        Coordinates; shape (networks, DIMENSIONS).
+    """
+    from flexibert.space.all_pairs import all_distances
+    from flexibert.space.distance import Reference
+
+    ranks = Ranks.of_architectures(networks)
+    chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
+    landmarks = [networks[place] for place in chosen]
+    squares = np.square(all_distances(landmarks, ranks), dtype=np.float64)
+    mean = squares.mean(axis=0)
+    centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())
+    values, vectors = np.linalg.eigh(centred)
+    axes = vectors[:, ::-1][:, :DIMENSIONS] / np.sqrt(np.maximum(values[::-1][:DIMENSIONS], 1e-9))
+    reference = Reference(landmarks, ranks)
+    coordinates = [-0.5 * (np.square(reference.distances(network)) - mean) @ axes for network in networks]
+    return np.array(coordinates, dtype=np.float32)
+
+
 def encoder_size(architecture: Architecture) -> int:
     """Weights in the matrices of the layers: what distinguishes the sizes of models of one vocabulary.
 
@@ -86,60 +163,10 @@ def encoder_size(architecture: Architecture) -> int:
     weighted attention, the feed-forward chain, and the projection to a next layer of another hidden size.
     """
     total = 0
-    for place, layer in enumerate(architecture.layers):
+    for layer in architecture.layers:
         for head in layer.heads:
             matrices = 2 if head.operation == "l" else 4
             total += matrices * layer.hidden * head.size + (head.size**2 if head.parameter == "wma" else 0)
-        widths = (layer.hidden, *layer.feed_forward, layer.hidden)
-        total += sum(before * after for before, after in pairwise(widths))
-        following = architecture.layers[place + 1 : place + 2]
-        total += sum(layer.hidden * after.hidden for after in following if after.hidden != layer.hidden)
+        total += sum(a * b for a, b in pairwise((layer.hidden, *layer.feed_forward, layer.hidden)))
+    total += sum(a.hidden * b.hidden for a, b in pairwise(architecture.layers) if a.hidden != b.hidden)
     return total
-
-
-def shuffled(pool: Pool, order: np.ndarray) -> Pool:
-    """The same candidates with row `order[i]` as row i; `order` is a permutation of all rows."""
-    order = np.asarray(order)
-    place = np.empty(len(order), dtype=int)
-    place[order] = np.arange(len(order))
-    return replace(
-        pool,
-        ids=[pool.ids[row] for row in order],
-        embedding=pool.embedding[order],
-        features=pool.features[order],
-        identity=pool.identity[order],
-        sizes=None if pool.sizes is None else pool.sizes[order],
-        distances=None if pool.distances is None else pool.distances[np.ix_(order, order)],
-        neighbours=None if pool.neighbours is None else place[pool.neighbours[order]],
-        architectures=None if pool.architectures is None else [pool.architectures[row] for row in order],
-    )
-
-
-def _naive_embedding(encoding: Encoding) -> np.ndarray:
-    """Features scaled so that the squared distance of two candidates counts the categories in which they differ."""
-    return np.where(encoding.levels >= 0, encoding.matrix / np.sqrt(2), encoding.matrix)
-
-
-def model_columns(architectures: Sequence[dict]) -> dict[str, list[Any]]:
-    """The paper's naive description of models: the dictionary layer by layer, without any notion of a graph.
-
-    Layers that a model does not have are None. Works for the layer form (`o`, `p`, `n`, `h`, `f`) and for the form
-    whose heads each have an operation of their own.
-    """
-    rows = []
-    for model in architectures:
-        row: dict[str, Any] = {"layers": model["l"]}
-        for layer in range(model["l"]):
-            operation = model["o"][layer]
-            if isinstance(operation, list):
-                row |= {f"{layer}.head.{head}": name for head, name in enumerate(operation)}
-            else:
-                row |= {f"{layer}.operation": f"{operation}-{model['p'][layer]}", f"{layer}.heads": model["n"][layer]}
-            widths = model["f"][layer]
-            row |= {f"{layer}.hidden": model["h"][layer], f"{layer}.depth": len(widths)}
-            row |= {f"{layer}.width.{place}": width for place, width in enumerate(widths)}
-        rows.append(row)
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: [row.get(name) for row in rows] for name in names}
-    varying = {name: values for name, values in columns.items() if len(set(values)) > 1}
-    return varying or columns
