@@ -53,6 +53,11 @@ class Known:
     scores: np.ndarray
     evaluations: np.ndarray
 
+    @property
+    def tell_apart(self) -> bool:
+        """Whether the scores differ at all, so that there is something to learn from them."""
+        return len(self.scores) > 0 and bool(standardised(self.scores)[0].any())
+
 
 def known_networks(observations: Observations, pool: Pool) -> Known:
     """Average the repeated evaluations of equal networks, failures among successes left out."""
@@ -72,7 +77,7 @@ def known_networks(observations: Observations, pool: Pool) -> Known:
 
 def standardised(scores: np.ndarray) -> tuple[np.ndarray, float, float]:
     """Scores with mean 0 and standard deviation 1 (all 0 where they are equal), their mean and their deviation."""
-    mean, scale = float(scores.mean()), float(scores.std())
+    mean, scale = float(scores.mean()), float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
     if not scale > 1e-12 * max(1.0, float(np.abs(scores).max())):
         return np.zeros(len(scores)), mean, 1.0
     return (scores - mean) / scale, mean, scale
