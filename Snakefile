@@ -10,10 +10,11 @@ min_version("9.10")
 
 ROOT = Path(workflow.basedir)
 # Jobs may run in an environment that does not have the package installed (--sdm conda): they find it here.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), dict(os.environ).get("PYTHONPATH")])))
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 
 
 pathvars:
@@ -22,6 +23,7 @@ pathvars:
     benchmarks=f"{RESULTS}/benchmarks",
 
 
+include: "rules/corpus.smk"
 include: "rules/data.smk"
 include: "rules/space.smk"
 include: "rules/train.smk"
@@ -38,10 +40,9 @@ rule all:
 
 
 rule comparison:
-    """All searches that the configuration compares, then the report."""
+    """All searches that the configuration compares, and a page that sets them side by side."""
     input:
-        expand("<results>/search/{search}/leaderboard.csv", search=CFG["comparison"]),
-        "<results>/report/index.html",
+        "<results>/comparison/index.html",
 
 
 onstart:

@@ -39,6 +39,7 @@ wildcard_constraints:
     level=r"\d+",
     round=r"\d+",
     model="[0-9a-f]+",
+    page="report|comparison",
     manifest="manifest|manifest-final",
     recipe=r"scratch|from-[0-9a-f]+|final|retuned-\d+",
 

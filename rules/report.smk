@@ -1,35 +1,33 @@
 """What a person looks at: one page with every figure and table, made from the results folder alone."""
 
 
-def final_scores(wildcards):
-    """Scores of the final models of the search `main`."""
-    runs = read_json(checkpoints.final.get(search="main").output[0])["proposals"]
-    return [f"{RESULTS}/glue/{run['model']}/{run['recipe']}/score.json" for run in runs]
-
-
 rule report:
-    """The report page, its figures (SVG, each from one CSV) and its tables."""
+    """A page of one search (report) or of all (comparison), its figures (SVG, each from one CSV) and its tables."""
     input:
         settings="<results>/config.yaml",
-        leaderboards=expand("<results>/search/{search}/leaderboard.csv", search=sorted({"main", *CFG["comparison"]})),
+        leaderboards=lambda wildcards: expand(
+            "<results>/search/{search}/leaderboard.csv", search=searches_of(wildcards)
+        ),
         final=final_scores,
     output:
-        page="<results>/report/index.html",
+        page="<results>/{page}/index.html",
         leaderboard=report(
-            "<results>/report/tables/leaderboard.csv",
+            "<results>/{page}/tables/leaderboard.csv",
             caption="../workflow/report/leaderboard.rst",
             category="Leaderboard",
+            labels={"page": "{page}"},
         ),
         figures=report(
-            directory("<results>/report/figures"),
+            directory("<results>/{page}/figures"),
             patterns=["{name}.svg"],
             caption="../workflow/report/figure.rst",
             category="Figures",
+            labels={"page": "{page}", "figure": "{name}"},
         ),
     log:
-        "<logs>/report.log",
+        "<logs>/report/{page}.log",
     benchmark:
-        "<benchmarks>/report.jsonl"
+        "<benchmarks>/report/{page}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -37,8 +35,9 @@ rule report:
         runtime=30,
     params:
         settings=CFG["report"],
+        searches=searches_of,
         revision=REVISION["report"],
     message:
-        "Writing the report of experiment {NAME}"
+        "Writing the {wildcards.page} page"
     script:
         "../workflow/scripts/report.py"

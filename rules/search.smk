@@ -1,22 +1,6 @@
 """The search: propose models (a checkpoint a round), observe their scores, until it converges."""
 
 
-def level_keys(wildcards):
-    """Settings of the search's level."""
-    levels = search_settings(CFG, wildcards.search)["levels"]
-    return next(keys for keys in levels if keys["level"] == int(wildcards.level))
-
-
-def known_before(wildcards):
-    """Observations before a round: of the round before, or of the level before, or none."""
-    if int(wildcards.round):
-        return [
-            f"{level_folder(wildcards.search, wildcards.level)}/round-{int(wildcards.round) - 1:03d}/observations.csv"
-        ]
-    before = level_before(wildcards.search, wildcards.level)
-    return last_observations(wildcards.search, before) if before else []
-
-
 checkpoint propose:
     """Choose the models of one round, and say why; a round without proposals ends the level."""
     input:
@@ -40,25 +24,13 @@ checkpoint propose:
         },
         level=level_keys,
         transfer=CFG["transfer"],
-        model=CFG["model"],
+        max_positions=CFG["model"]["max_positions"],
         seed=lambda wildcards: derive_seed(SEED, "search", search_settings(CFG, wildcards.search)["seed"]),
         revision=REVISION["propose"],
     message:
         "Round {wildcards.round} of search {wildcards.search}, level {wildcards.level}: proposing models"
     script:
         "../workflow/scripts/propose.py"
-
-
-def proposal(search, level, round_number):
-    """A proposal's content; makes Snakemake wait until it is there."""
-    made = checkpoints.propose.get(search=search, level=level, round=f"{round_number:03d}")
-    return read_json(made.output.proposal)
-
-
-def scores_of_round(wildcards):
-    """Scores of all runs that a round proposed."""
-    runs = proposal(wildcards.search, wildcards.level, int(wildcards.round))["proposals"]
-    return [f"{RESULTS}/glue/{run['model']}/{run['recipe']}/score.json" for run in runs]
 
 
 rule observe:
@@ -83,14 +55,6 @@ rule observe:
         "Round {wildcards.round} of search {wildcards.search}, level {wildcards.level}: observing scores"
     script:
         "../workflow/scripts/observe.py"
-
-
-def last_observations(search, level):
-    """Observations of a level that has converged."""
-    number = 0
-    while not proposal(search, level, number)["converged"]:
-        number += 1
-    return [f"{level_folder(search, level)}/round-{number - 1:03d}/observations.csv"]
 
 
 rule search:

@@ -1,7 +1,5 @@
 """The candidates of a level of the design space: graphs, distances, embedding, neighbours, costs."""
 
-LIBRARY_FILES = ["models.parquet", "distances.npy", "embedding.npy", "neighbours.npy", "library.json"]
-
 
 rule library:
     """All models of one level of the design space (a sample of a level that is too large)."""
@@ -32,7 +30,7 @@ rule costs:
     """Parameters, FLOPs a token and, where a constraint asks for it, latency of each model of a library."""
     input:
         models="{library}/models.parquet",
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        vocabulary="<results>/tokenizer/tokenizer.meta.json",
     output:
         "{library}/costs.parquet",
     log:
@@ -45,7 +43,7 @@ rule costs:
         mem_mb=2000,
         runtime=60,
     params:
-        model=CFG["model"],
+        max_positions=CFG["model"]["max_positions"],
         length=CFG["tasks"]["length"],
         latency=any(search_settings(CFG, name)["constraints"].get("latency_ms") for name in CFG["searches"]),
         revision=REVISION["costs"],

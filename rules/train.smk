@@ -1,7 +1,5 @@
 """One run: pre-training or transfer, a fine-tuning for each task, and their mean."""
 
-MODEL_FILES = ["config.json", "model.safetensors", "card.json", "curve.csv", "cost.json"]
-
 
 rule pretrain:
     """Train one model from scratch with masked-language modelling."""
@@ -35,12 +33,6 @@ rule pretrain:
         "../workflow/scripts/pretrain.py"
 
 
-def source_model(wildcards):
-    """Files of the run whose weights a transfer takes."""
-    source = run_of(wildcards)["source"]
-    return [f"{RESULTS}/models/{source['model']}/{source['recipe']}/{name}" for name in MODEL_FILES]
-
-
 rule transfer:
     """Give one model the weights of a trained neighbour in place of a pre-training."""
     input:
@@ -54,7 +46,7 @@ rule transfer:
     benchmark:
         "<benchmarks>/transfer/{model}-{recipe}.jsonl"
     wildcard_constraints:
-        recipe="from-[0-9a-f]{8}",
+        recipe="from-[0-9a-f]+",
     conda:
         "../envs/flexibert.yaml"
     threads: CFG["jobs"]["threads"]

@@ -17,6 +17,7 @@ from flexibert.config import (
 from flexibert.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
+SOURCE = {"name": "a", "kind": "embedded", "weight": 1.0, "shards": 1}
 SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -99,12 +100,12 @@ def test_a_name_cannot_escape_the_results_folder(name):
         ({"comparison": ["mian"]}, "comparison: 'mian' is not in searches; did you mean 'main'?"),
         ({"library": {"dimensions": 64, "graphs": 60}}, "library.dimensions: 64 dimensions need more graphs"),
         ({"tokenizer": {"kind": "file"}}, "tokenizer.path: missing"),
-        ({"corpus": {"sources": [{"name": "a", "kind": "folder"}]}}, "key 'path' is missing; kind 'folder' needs it"),
+        ({"corpus": {"sources": [{**SOURCE, "kind": "folder"}]}}, "key 'path' is missing; kind 'folder' needs it"),
         (
-            {"corpus": {"sources": [{"name": "a", "kind": "hub", "id": "a/b", "path": "x"}]}},
+            {"corpus": {"sources": [{**SOURCE, "kind": "hub", "id": "a/b", "path": "x"}]}},
             "key 'path' does not go with",
         ),
-        ({"corpus": {"sources": [{"name": "a", "kind": "embedded"}] * 2}}, "the name 'a' stands 2 times"),
+        ({"corpus": {"sources": [SOURCE, SOURCE]}}, "the name 'a' stands 2 times"),
         ({"tasks": {"suites": [{"suite": "glue", "source": "embedded"}]}}, "only probes are embedded"),
         ({"search": {"method": "boshnass"}}, "did you mean 'boshnas'?"),
     ],

@@ -45,10 +45,7 @@ def finer_library(
             f"level {level}: no model of the level before was trained with success; there is none to cross"
         )
     design_space = DesignSpace.from_mapping(space)
-    models = cross(parents, design_space, level)
-    if len(models) > settings["graphs"]:
-        kept = np.random.default_rng(seed).choice(len(models), settings["graphs"], replace=False)
-        models = [models[row] for row in sorted(kept)]
+    models = cross(parents, design_space, level, settings["graphs"], seed)
     build_library(models, out_dir, settings, design_space, seed)
 
 

@@ -1,17 +1,14 @@
-"""Hand the models of a library to flexibert.encoder.cost."""
+"""Hand the models of a library to flexibert.encoder.library_costs."""
 
-from pathlib import Path
-
-from flexibert.encoder.cost import write_costs
-
+from flexibert.encoder.library_costs import write_costs
 from flexibert.log import job_log
 
 with job_log(snakemake.log[0]):
     write_costs(
-        models=Path(snakemake.input.models),
-        tokenizer=Path(snakemake.input.tokenizer),
-        model_settings=snakemake.params.model,
+        models=snakemake.input.models,
+        vocabulary=snakemake.input.vocabulary,
+        max_positions=snakemake.params.max_positions,
         length=snakemake.params.length,
         latency=snakemake.params.latency,
-        out=Path(snakemake.output[0]),
+        out=snakemake.output[0],
     )

@@ -13,4 +13,5 @@ with job_log(snakemake.log[0]):
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         out_dir=Path(snakemake.output[0]).parent,
+        processes=snakemake.threads,
     )

@@ -1,8 +1,9 @@
 """Hand what a search knows to flexibert.search.rounds."""
 
+from functools import partial
 from pathlib import Path
 
-from flexibert.encoder.transfer import overlap_of
+from flexibert.encoder.transfer import predicted_overlap
 
 from flexibert.log import job_log
 from flexibert.search.rounds import propose_round
@@ -16,7 +17,7 @@ with job_log(snakemake.log[0]):
         transfer=snakemake.params.transfer,
         library=Path(snakemake.input.library[0]).parent,
         observations=next(iter(snakemake.input.observations), None),
-        overlap=overlap_of(snakemake.params.model),
+        overlap=partial(predicted_overlap, max_positions=snakemake.params.max_positions),
         seed=snakemake.params.seed,
         out=snakemake.output.proposal,
         predictions=snakemake.output.predictions,

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from flexibert.log import job_log
 from flexibert.report.page import write_report
 
-from flexibert.log import job_log
-
 with job_log(snakemake.log[0]):
-    write_report(results=Path(snakemake.input.settings).parent, settings=snakemake.params.settings)
+    write_report(
+        results=Path(snakemake.input.settings).parent,
+        out=Path(snakemake.output.page).parent,
+        settings=snakemake.params.settings,
+        searches=snakemake.params.searches,
+    )
