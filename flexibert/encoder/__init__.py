@@ -8,7 +8,7 @@ seconds to import and a search is made of jobs of a few seconds, which need `fle
 from importlib import import_module
 from typing import Any
 
-__all__ = ["FlexiBertConfig", "FlexiBertForMaskedLM", "FlexiBertForSequenceClassification", "FlexiBertModel"]  # noqa: F822
+__all__ = ["FlexiBertConfig", "FlexiBertForMaskedLM", "FlexiBertForSequenceClassification", "FlexiBertModel"]
 
 
 def __getattr__(name: str) -> Any:
