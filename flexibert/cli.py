@@ -191,7 +191,29 @@ def _distance(options: argparse.Namespace) -> None:
     distances_of_file(options.pairs, options.space, options.out, options.exact)
 
 
-COMMANDS: list[Callable] = [_add_space, _add_library, _add_distance, _add_bench, _add_status, _add_report]
+def _add_dag(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "dag",
+        help="draw the graph of the rules and the graph of the jobs, coloured by state",
+        description="Write rules.mmd and jobs.mmd (Mermaid), and rules.svg and jobs.svg where graphviz is installed, "
+        "into the folder dag of the results: done, running, stale (to be made again) and to do, as Snakemake plans it now.",
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files (default: the default target)")
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", action="extend", default=[], help="as for snakemake --configfile"
+    )
+    parser.add_argument("--out", type=Path, help="folder to write (default: results/NAME/dag)")
+    parser.set_defaults(run=_dag)
+
+
+def _dag(options: argparse.Namespace) -> None:
+    from flexibert.report.dag import draw_dag
+
+    for path in draw_dag(options.configfile, options.targets, options.out):
+        print(path)
+
+
+COMMANDS: list[Callable] = [_add_space, _add_library, _add_distance, _add_bench, _add_status, _add_report, _add_dag]
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ class MadeUpResults:
         self.path.joinpath(folder).mkdir(parents=True)
         np.save(self.path / folder / "embedding.npy", (features @ rotation).astype(np.float32))
         texts = [json.dumps(models[name]) for name in ids]
-        pd.DataFrame({"id": ids, "architecture": texts}).to_parquet(self.path / folder / "models.parquet")
+        pd.DataFrame({"id": ids, "model": texts}).to_parquet(self.path / folder / "models.parquet")
+        self._json(f"{folder}/library.json", {"graphs": COUNT, "level_graphs": 40 * COUNT, "stress": 0.061})
         parameters = [self._parameters(models[name]) for name in ids]
         costs = {"id": ids, "parameters": parameters, "flops_per_token": [2.0 * value for value in parameters]}
         costs["latency_ms"] = [value / 2e5 for value in parameters]

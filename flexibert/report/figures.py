@@ -375,7 +375,8 @@ FIGURES: dict[str, Drawing] = {
     "calibration": Drawing(
         "Predictions put to the test",
         "What the surrogate expected of a model before it was trained, against what came out. Bars are one standard "
-        "deviation: thick, the model's own uncertainty (epistemic); thin, with the noise of an evaluation added (aleatoric).",
+        "deviation: thick, the model's own uncertainty (epistemic); thin, with the noise of an evaluation added "
+        "(aleatoric).",
         "No prediction has been put to the test: the method has no surrogate, or no round after the first is scored.",
         draw_calibration,
     ),
@@ -393,8 +394,8 @@ FIGURES: dict[str, Drawing] = {
     ),
     "comparison": Drawing(
         "Search methods compared",
-        "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are one "
-        "standard deviation.",
+        "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are "
+        "one standard deviation.",
         "Fewer than two searches have scores; `searches` and `comparison` in the configuration name more.",
         draw_comparison,
     ),

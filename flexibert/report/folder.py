@@ -5,7 +5,7 @@ A file that is not there yet is nothing special; a file that cannot be read is n
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,14 @@ class ResultsFolder:
 
     Args:
         path: The folder.
+        only: Look at these searches alone; None for all that have begun.
 
     Raises:
         UsageError: It is not a results folder.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, only: Collection[str] | None = None) -> None:
+        self.path, self.only = Path(path), only
         if not self.path.is_dir():
             raise UsageError(f"{self.path}: no such folder; give the folder of one experiment, e.g. results/default")
         if not _is_results_folder(self.path):
@@ -66,6 +67,8 @@ class ResultsFolder:
     def searches(self) -> list[str]:
         """Names of the searches that have begun, in the order of the settings."""
         begun = {path.parent.name for path in self.path.glob("search/*/level-*")}
+        if self.only is not None:
+            begun &= set(self.only)
         ordered = [name for name in self.settings.get("searches", {}) if name in begun]
         return ordered + sorted(begun - set(ordered))
 
@@ -169,9 +172,13 @@ class ResultsFolder:
 
     def libraries(self) -> dict[str, Path]:
         """All libraries by a name for people."""
-        shared = {path.parent.name: path.parent for path in sorted(self.path.glob("library/*/models.parquet"))}
-        crossed = sorted(self.path.glob("search/*/level-*/library/models.parquet"))
+        shared = {path.parent.name: path.parent for path in sorted(self.path.glob("library/*/library.json"))}
+        crossed = sorted(self.path.glob("search/*/level-*/library/library.json"))
         return shared | {f"{path.parts[-4]} {path.parts[-3]}": path.parent for path in crossed}
+
+    def library_card(self, library: Path) -> dict[str, Any]:
+        """What a library says of itself: how many models, of how many, how well embedded."""
+        return self._read(library / "library.json")
 
     @cached_property
     def model_costs(self) -> "pd.DataFrame":

@@ -48,13 +48,19 @@ class Cell:
     number: bool = False
 
 
-def write_report(results: str | Path, out: str | Path | None = None, settings: dict[str, Any] | None = None) -> Path:
+def write_report(
+    results: str | Path,
+    out: str | Path | None = None,
+    settings: dict[str, Any] | None = None,
+    searches: Collection[str] | None = None,
+) -> Path:
     """Write the report of a results folder in any state; the former one is replaced as a whole.
 
     Args:
         results: The folder of one experiment.
         out: The report's folder; None for `report` inside `results`.
         settings: The section `report` of the settings; None for the one that stands in `results`.
+        searches: The searches to report on; None for all that have begun.
 
     Returns:
         Path of index.html. Beside it stand tables/*.csv, and figures/*.svg each with the CSV that it draws.
@@ -62,7 +68,7 @@ def write_report(results: str | Path, out: str | Path | None = None, settings: d
     Raises:
         UsageError: `results` is not a results folder, or one of its files is broken.
     """
-    folder = ResultsFolder(results)
+    folder = ResultsFolder(results, searches)
     folder.settings["report"] = folder.settings.get("report", {}) | (settings or {})
     tables = {name: make(folder) for name, make in TABLES.items()}
     numbers = {name: make(folder) for name, make in FIGURE_TABLES.items()}

@@ -119,7 +119,7 @@ def screen(
     state = (
         "finished"
         if not lacking
-        else ("running" if any(_is_alive(job, now) for job in folder.progress) else "unfinished")
+        else ("running" if any(is_alive(job, now) for job in folder.progress) else "unfinished")
     )
     rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
     lines = [_styled(f"{head}: {state}", "1", colour)]
@@ -172,7 +172,7 @@ def _table(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _is_alive(job: dict[str, Any], now: float) -> bool:
+def is_alive(job: dict[str, Any], now: float) -> bool:
     """Whether a job still works: it wrote lately and, on this machine, its process is there."""
     if now - job["time"] > STALE_SECONDS:
         return False
@@ -183,7 +183,7 @@ def _job_line(job: dict[str, Any], now: float) -> str:
     done = job["step"] / max(1, job["steps"])
     bar = "#" * round(BAR * done)
     line = f"{job['name']:<36} [{bar:.<{BAR}}] {job['step']}/{job['steps']}"
-    if not _is_alive(job, now):
+    if not is_alive(job, now):
         return (
             f"{line}  stopped, last sign of life {_duration(now - job['time'])} ago (it resumes from its saved state)"
         )

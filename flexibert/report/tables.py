@@ -30,7 +30,7 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
     limits = {key: value for key, value in settings["search"]["constraints"].items() if value is not None}
     rows = [("Design space", settings["space"])]
     for name, path in folder.libraries().items():
-        rows.append((f"Library {name}", f"{len(pd.read_parquet(path / 'models.parquet', columns=['id'])):,} models"))
+        rows.append((f"Library {name}", _library_text(folder.library_card(path))))
     rows += [
         ("Text", corpus + (f" ({tokens:,} training tokens)" if isinstance(tokens, int) else "")),
         ("Tasks", ", ".join(tasks) or "none scored yet"),
@@ -47,6 +47,13 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
         ("Seed", str(settings["seed"])),
     ]
     return pd.DataFrame(rows, columns=["item", "value"])
+
+
+def _library_text(card: dict[str, Any]) -> str:
+    text = f"{card['graphs']:,} models"
+    if card.get("level_graphs", card["graphs"]) > card["graphs"]:
+        text += f", a sample of {card['level_graphs']:,}"
+    return text + (f"; stress of the embedding {card['stress']:.3f}" if card.get("stress") is not None else "")
 
 
 def searches(folder: ResultsFolder) -> pd.DataFrame:
