@@ -1,6 +1,7 @@
 """The report: tables and figures of a results folder, and one page that needs nothing beside it."""
 
 import html
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
