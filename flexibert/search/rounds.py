@@ -362,4 +362,5 @@ def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | P
         }
         for architecture in architectures
     ]
-    write_json(out, {"search": found["search"], "proposals": runs})
+    first = {key: runs[0][key] for key in ("model", "recipe")}
+    write_json(out, {"search": found["search"], **first, "proposals": runs})
