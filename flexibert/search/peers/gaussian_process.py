@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
     from botorch.models import SingleTaskGP
 
+# SciPy's own tolerance asks for hundreds of steps that change the likelihood in its sixth digit.
+FIT_OPTIONS = {"ftol": 1e-5}
+
 
 @dataclass(frozen=True)
 class _Fit:
@@ -89,7 +92,9 @@ class GaussianProcess:
             model = SingleTaskGP(
                 inputs[known.rows], torch.as_tensor(targets, dtype=torch.double)[:, None], outcome_transform=None
             )
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+            fit_gpytorch_mll(
+                ExactMarginalLogLikelihood(model.likelihood, model), optimizer_kwargs={"options": FIT_OPTIONS}
+            )
         return _Fit(model, inputs, float(targets.max()), mean, scale)
 
 
