@@ -65,7 +65,15 @@ class MadeUpResults:
         }
         self._text("config.yaml", yaml.safe_dump(settings, sort_keys=False))
         self._json("versions.json", {"flexibert": "0.1.0", "torch": "2.13.0"})
-        self._json("corpus/manifest.json", {"tokens": {"train": 2_600_000, "validation": 110_000}})
+        parts = {"train": 241, "validation": 8}
+        self._json(
+            "corpus/manifest.json",
+            {
+                "sources": {
+                    "sotu": {name: {"documents": count, "tokens": 17_000 * count} for name, count in parts.items()}
+                }
+            },
+        )
 
     def library(self, folder: str = "library/level-1", stack: int = 2) -> list[dict]:
         """Write a library and its costs; returns its models as {id, architecture, parameters}."""
@@ -140,7 +148,7 @@ class MadeUpResults:
                     {
                         "level": level,
                         "round": round_number,
-                        **{key: run[key] for key in ("model", "recipe", "origin", "reason")},
+                        **{key: run[key] for key in ("model", "recipe", "origin", "reason", "overlap")},
                         "status": "failed" if diverged else "ok",
                         **score,
                     }

@@ -186,7 +186,17 @@ def draw_embedding_map(table: pd.DataFrame) -> "Figure":
     best = table[table["best"]]
     if len(best):
         axes.scatter(
-            best["x"], best["y"], s=190, marker="*", color=RED, edgecolors=INK, linewidths=0.8, label="best", zorder=4
+            best["x"],
+            best["y"],
+            s=190,
+            marker="*",
+            c=best["observed"],
+            cmap=colours,
+            norm=scale,
+            edgecolors=INK,
+            linewidths=1.1,
+            label="best",
+            zorder=4,
         )
     if len(values):
         from matplotlib.cm import ScalarMappable

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Run = tuple[str, str]  # (model, recipe)
-OBSERVATION_KEYS = ("level", "round", "model", "recipe", "origin", "reason", "status", "score")
+OBSERVATION_KEYS = (
+    "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
+)  # fmt: skip
 MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
 
 
@@ -213,8 +215,8 @@ class ResultsFolder:
 
     def benchmarks(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(rule, record) of each job that Snakemake measured."""
-        for path in sorted(self.path.glob("benchmarks/*/**/*.jsonl")):
-            rule = path.relative_to(self.path / "benchmarks").parts[0]
+        for path in sorted(self.path.glob("benchmarks/**/*.jsonl")):
+            rule = path.relative_to(self.path / "benchmarks").parts[0].removesuffix(".jsonl")
             lines = path.read_text(encoding="utf-8").splitlines()
             yield from ((rule, json.loads(line)) for line in lines if line.strip())
 

@@ -29,6 +29,9 @@ HEADINGS = {
 }
 DECIMALS = {
     "score": 2,
+    "mean": 2,
+    "aleatoric": 2,
+    "epistemic": 2,
     "best_score": 2,
     "core_hours": 3,
     "gpu_hours": 3,
@@ -100,6 +103,7 @@ def page(
     rows = folder.settings.get("report", {}).get("leaderboard_rows", ROWS)
     shown = dict(tables)
     shown["leaderboard"] = _leaderboard_for_people(tables["leaderboard"]).head(rows)
+    shown["final"] = _final_for_people(tables["final"])
     shown["searches"] = tables["searches"].drop(columns=["best_recipe"], errors="ignore")
     figures = {
         name: {
@@ -122,17 +126,27 @@ def page(
 
 
 def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard without what repeats itself: common prefixes of tasks, empty columns, GPU hours on a CPU."""
-    table = table.drop(columns=["status", "homogeneous"], errors="ignore")
-    optional = [
-        column for column in ("flops_per_token", "latency_ms") if column in table and table[column].isna().all()
-    ]
-    optional += [column for column in ("gpu_hours", "core_hours") if column in table and not table[column].any()]
-    table = table.drop(columns=optional)
-    plain = {*OBSERVATION_KEYS, "rank", "parameters", "weights", "layers", *HEADINGS}
-    tasks = [column for column in table.columns if column not in plain]
-    prefixes = {task.split("-")[0] for task in tasks}
-    return table.rename(columns={task: task.split("-", 1)[-1] for task in tasks} if len(prefixes) == 1 else {})
+    """The leaderboard as people read it: what matters first, nothing that is empty or says the same twice."""
+    names = {*OBSERVATION_KEYS, "rank", "parameters", "weights", "layers", "homogeneous", *HEADINGS}
+    tasks = [column for column in table.columns if column not in names]
+    order = ["rank", "model", "score", "parameters", "weights", *tasks, "flops_per_token", "latency_ms"]
+    order += ["core_hours", "gpu_hours", "reason", "level", "round", "layers"]
+    empty = [column for column in ("flops_per_token", "latency_ms") if column in table and table[column].isna().all()]
+    empty += [column for column in ("core_hours", "gpu_hours") if column in table and not table[column].any()]
+    table = table[[column for column in order if column in table and column not in empty]]
+    return table.rename(columns=_short_names(tasks))
+
+
+def _short_names(tasks: list[str]) -> dict[str, str]:
+    """Tasks without their suite, where all are of one suite."""
+    suites = {task.split("-")[0] for task in tasks}
+    return {task: task.split("-", 1)[-1] for task in tasks} if len(suites) == 1 else {}
+
+
+def _final_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """The final models' scores; which search and model they belong to is said where there are several."""
+    table = table.assign(task=table["task"].replace(_short_names([task for task in table["task"] if task != "mean"])))
+    return table.drop(columns=["search", "model"]) if table["search"].nunique() <= 1 else table
 
 
 def _for_page(table: pd.DataFrame) -> dict[str, Any]:

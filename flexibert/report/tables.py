@@ -13,6 +13,8 @@ from flexibert.space.architecture import Architecture
 
 SECONDS_AN_HOUR = 3600.0
 JOULES_A_KWH = 3.6e6
+# The report's own record would change the report each time that it is made.
+MEASURED_BY_THEMSELVES = ("pretrain", "transfer", "finetune", "report")
 COST_COLUMNS = ["stage", "jobs", "core_hours", "gpu_hours", "energy_kwh", "peak_memory_mb"]
 
 
@@ -21,9 +23,6 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
     settings = folder.settings
     if not settings:
         return pd.DataFrame(columns=["item", "value"])
-    corpus = ", ".join(source["name"] for source in settings["corpus"]["sources"])
-    tokens = folder.manifest.get("tokens", {})
-    tokens = tokens.get("train") if isinstance(tokens, dict) else tokens
     tasks = sorted({task for scores in folder.scores.values() for task in scores.get("tasks") or {}})
     pretrain, finetune = settings["pretrain"], settings["finetune"]
     sequences = pretrain["steps"] * pretrain["batch"]
@@ -32,7 +31,7 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
     for name, path in folder.libraries().items():
         rows.append((f"Library {name}", _library_text(folder.library_card(path))))
     rows += [
-        ("Text", corpus + (f" ({tokens:,} training tokens)" if isinstance(tokens, int) else "")),
+        *((f"Text {source['name']}", _text_of(folder, source["name"])) for source in settings["corpus"]["sources"]),
         ("Tasks", ", ".join(tasks) or "none scored yet"),
         (
             "Pre-training",
@@ -54,6 +53,17 @@ def _library_text(card: dict[str, Any]) -> str:
     if card.get("level_graphs", card["graphs"]) > card["graphs"]:
         text += f", a sample of {card['level_graphs']:,}"
     return text + (f"; stress of the embedding {card['stress']:.3f}" if card.get("stress") is not None else "")
+
+
+def _text_of(folder: ResultsFolder, source: str) -> str:
+    known = folder.manifest.get("sources", {}).get(source)
+    if known is None:
+        return "not prepared yet"
+    train, held_out = known["train"], known["validation"]
+    return (
+        f"{train['documents']:,} documents, {train['tokens']:,} tokens for training; "
+        f"{held_out['documents']:,} documents held out"
+    )
 
 
 def searches(folder: ResultsFolder) -> pd.DataFrame:
@@ -174,6 +184,22 @@ def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def proposals(folder: ResultsFolder) -> pd.DataFrame:
+    """Every model that a search asked for, why, what it expected of it and what came out."""
+    columns = ["search", "level", "round", "model", "recipe", "reason", "explanation"]
+    expected = ["mean", "aleatoric", "epistemic", "acquisition"]
+    rows = []
+    for search, rounds in folder.proposals.items():
+        for each in rounds:
+            for run in each["proposals"]:
+                entry = {"search": search, "level": each["level"], "round": each["round"]}
+                entry |= {column: run.get(column) for column in [*columns[3:], *expected]}
+                score = folder.scores.get((run["model"], run["recipe"]), {}).get("score")
+                rows.append(entry | {"score": score})
+    table = pd.DataFrame(rows, columns=[*columns, *expected, "score"])
+    return table.astype(dict.fromkeys([*expected, "score"], float))
+
+
 def failures(folder: ResultsFolder) -> pd.DataFrame:
     """Failed candidates, what asked for them and why they failed."""
     asked = {
@@ -215,7 +241,7 @@ def _measured(folder: ResultsFolder) -> Iterator[tuple[str, dict[str, Any]]]:
         for cost in tasks.values():
             yield "final fine-tuning" if run[1] == "final" else "fine-tuning", cost
     for rule, record in folder.benchmarks():
-        if rule not in ("pretrain", "transfer", "finetune"):
+        if rule not in MEASURED_BY_THEMSELVES:
             yield rule, {"seconds": _number(record.get("cpu_time")), "peak_memory_mb": _number(record.get("max_rss"))}
 
 
@@ -264,6 +290,7 @@ TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
     "leaderboard": leaderboard,
     "final": final_models,
     "hyperparameters": hyperparameters,
+    "proposals": proposals,
     "failures": failures,
     "costs": costs,
     "versions": versions,
