@@ -6,8 +6,32 @@ and 2 j + 2 its feed-forward chain. An alignment maps spine vertices of one grap
 else follows from counting which edges it preserves.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Two feed-forward chains that an alignment brings together.
+
+    Attributes:
+        first, second: The layers of a and of b.
+        starts, ends: Whether the add_norms before the chains are matched to each other, and those after them.
+        first_tail, second_tail: Whether the chain goes on with the last add_norm and the output of a, or of b, which
+            the alignment leaves free.
+    """
+
+    first: int
+    second: int
+    starts: bool
+    ends: bool
+    first_tail: bool = False
+    second_tail: bool = False
+
+    def turned(self) -> "Chains":
+        """The same chains seen from b."""
+        return Chains(self.second, self.first, self.starts, self.ends, self.second_tail, self.first_tail)
 
 
 @dataclass(frozen=True)
@@ -17,66 +41,97 @@ class Alignment:
     Attributes:
         fixed: Preserved edges between spine vertices, and the one to the output.
         heads: (layer of a, layer of b, edges preserved by each matched pair of heads), in the order of matching.
-        chains: (layer of a, layer of b, whether the chain's start is aligned, whether its end is), likewise.
+        chains: Feed-forward chains, in the order of matching.
         by_first: Whether ties in the order of matching are broken by the layer of a rather than of b.
+        lifted: How many vertices of a of rank 0 or 1 are matched to add_norms of b, across the first threshold and
+            across the second; negative where they are vertices of b.
     """
 
     fixed: int
     heads: tuple[tuple[int, int, int], ...]
-    chains: tuple[tuple[int, int, bool, bool], ...]
+    chains: tuple[Chains, ...]
     by_first: bool
+    lifted: tuple[int, int]
 
     def turned(self) -> "Alignment":
         """The same alignment seen from b."""
         heads = tuple((j, i, worth) for i, j, worth in self.heads)
-        chains = tuple((j, i, start, end) for i, j, start, end in self.chains)
-        return Alignment(self.fixed, heads, chains, not self.by_first)
+        chains = tuple(chains.turned() for chains in self.chains)
+        return Alignment(self.fixed, heads, chains, not self.by_first, (-self.lifted[0], -self.lifted[1]))
 
 
 @cache
-def alignments(depth_a: int, depth_b: int) -> tuple[Alignment, ...]:
-    """The alignments that are tried for graphs of these depths, the most frequent first.
+def alignments(depth_a: int, depth_b: int, mixed_heads: bool) -> tuple[Alignment, ...]:
+    """The alignments that are tried for graphs of these depths.
 
     Those for (depth_b, depth_a) are the same ones turned round, which makes the distance symmetric.
+
+    Args:
+        depth_a, depth_b: Numbers of layers.
+        mixed_heads: Whether layers may have unequal heads, so that the order of matching counts inside a layer too.
     """
     if depth_a > depth_b:
-        return tuple(alignment.turned() for alignment in alignments(depth_b, depth_a))
-    maps = dict.fromkeys(_layer_maps(depth_a, depth_b))
-    return tuple(
-        _alignment(_spine(layers), depth_a, depth_b, by_first) for layers in maps for by_first in (True, False)
-    )
+        return tuple(alignment.turned() for alignment in alignments(depth_b, depth_a, mixed_heads))
+    both = [
+        _alignment(spine, depth_a, depth_b, by_first)
+        for spine in _spines(depth_a, depth_b)
+        for by_first in (True, False)
+    ]
+    return tuple({(a.fixed, a.heads, a.chains, a.lifted, a.by_first and mixed_heads): a for a in both}.values())
 
 
-def _layer_maps(depth_a: int, depth_b: int) -> list[tuple[int, ...]]:
-    """Layer of b for each layer of a: shifts, splits between front and end, rotations."""
+def _spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
+    """Spine vertex of b for each matched spine vertex of a."""
+    if depth_a < depth_b:
+        return _shifted_spines(depth_a, depth_b)
+    spines = [_spine(range(depth_a))]
+    for turn in range(1, depth_a):
+        rotated = _spine([(j + turn) % depth_a for j in range(depth_a)])
+        # The seam: the last add_norm of a makes room for its input, or the last one of b for b's input.
+        lifted = {k: other for k, other in rotated.items() if k != 2 * depth_a} | {0: 2 * turn}
+        lowered = {k: other for k, other in rotated.items() if k} | {2 * (depth_a - turn): 0}
+        spines += [rotated, lifted, lowered]
+    return spines
+
+
+def _shifted_spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
+    """Shifts of a shallower graph along a deeper one, and splits of it between the two ends."""
     spare = depth_b - depth_a
-    found = [tuple(range(shift, shift + depth_a)) for shift in dict.fromkeys((0, spare, *range(spare)))]
+    spines = []
+    for shift in dict.fromkeys((0, spare, *range(spare))):
+        spine = _spine(range(shift, shift + depth_a))
+        spines += [spine, {**spine, 0: 2 * shift}]  # the input of a may stand for the add_norm before the first layer
     for front in range(1, depth_a):
-        found.append((*range(front), *range(front + spare, depth_b)))
-    if not spare:
-        found += [tuple((j + turn) % depth_b for j in range(depth_b)) for turn in range(1, depth_b)]
-    return found
+        spines.append(_spine([*range(front), *range(front + spare, depth_b)]))
+    return spines
 
 
-def _spine(layers: tuple[int, ...]) -> dict[int, int]:
+def _spine(layers: Iterable[int]) -> dict[int, int]:
+    """Input to input, and both add_norms of each layer of a to those of the given layer of b."""
     spine = {0: 0}
     for j, other in enumerate(layers):
-        spine[2 * j + 1] = 2 * other + 1
-        spine[2 * j + 2] = 2 * other + 2
+        spine |= {2 * j + 1: 2 * other + 1, 2 * j + 2: 2 * other + 2}
     return spine
 
 
 def _alignment(spine: dict[int, int], depth_a: int, depth_b: int, by_first: bool) -> Alignment:
-    fixed = sum(spine.get(k + 1) == spine[k] + 1 for k in spine) + (spine.get(2 * depth_a) == 2 * depth_b)
+    end_a, end_b = 2 * depth_a, 2 * depth_b
+    taken = set(spine.values())
+    last = spine.get(end_a)
+    # The output of a is matched to the first add_norm after the partner of the last add_norm, where that is free.
+    early = last is not None and last < end_b and last + 1 not in taken
+    fixed = sum(spine.get(k + 1) == other + 1 for k, other in spine.items()) + (last == end_b) + early
+    raised = (spine.get(0, 0) > 0) - (0 in taken and spine.get(0) != 0)
     heads, chains = [], []
     for i in range(depth_a):
         for j in range(depth_b):
             worth = (spine.get(2 * i) == 2 * j) + (spine.get(2 * i + 1) == 2 * j + 1)
             if worth:
                 heads.append((i, j, worth))
-            start, end = spine.get(2 * i + 1) == 2 * j + 1, spine.get(2 * i + 2) == 2 * j + 2
-            if start or end:
-                chains.append((i, j, start, end))
+            starts, ends = spine.get(2 * i + 1) == 2 * j + 1, spine.get(2 * i + 2) == 2 * j + 2
+            if starts or ends:
+                tails = (2 * i + 2 == end_a and last is None, 2 * j + 2 == end_b and end_b not in taken)
+                chains.append(Chains(i, j, starts, ends, *tails))
     heads.sort(key=lambda item: (-item[2], item[0] if by_first else item[1]))
-    chains.sort(key=lambda item: (-item[2] - item[3], item[0] if by_first else item[1]))
-    return Alignment(fixed, tuple(heads), tuple(chains), by_first)
+    chains.sort(key=lambda item: (-item.starts - item.ends, item.first if by_first else item.second))
+    return Alignment(fixed, tuple(heads), tuple(chains), by_first, (raised, raised + early))

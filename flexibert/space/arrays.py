@@ -9,6 +9,9 @@ from flexibert.space.architecture import Architecture, Layer
 from flexibert.space.graph import Ranks
 
 
+TAIL = (1, 0)  # places of add_norm and output, which end every graph, among the thresholds
+
+
 @dataclass(frozen=True)
 class DepthGroup:
     """All models of one depth; the last axis of every array is the model.
@@ -34,6 +37,27 @@ class DepthGroup:
     width_count: np.ndarray
     edges: np.ndarray
 
+    def chain(self, layer: int, tail: bool) -> list[int]:
+        """Places of the only model's feed-forward chain of a layer, with the tail behind it or without."""
+        widths = self.width_place[layer, : self.width_count[layer, 0], 0].tolist()
+        return [*widths, *TAIL] if tail else widths
+
+    def chains_and_ends(self) -> np.ndarray:
+        """`width_place` with the tail behind each chain, then the last two places of each chain again.
+
+        Returns:
+            Shape (depth, stack + 4, models); the last two entries are the last but one and the last feed-forward layer.
+        """
+        depth, stack, models = self.width_place.shape
+        chains = np.zeros((depth, stack + len(TAIL) + 2, models), np.int16)
+        chains[:, :stack] = self.width_place
+        count = self.width_count[:, None]
+        for k, place in enumerate(TAIL):
+            np.put_along_axis(chains, count + k, np.int16(place), axis=1)
+        for back in (1, 2):
+            chains[:, [-back]] = np.take_along_axis(self.width_place, np.maximum(count - back, 0), axis=1)
+        return chains
+
 
 class GraphArrays:
     """Many models over one ranked operation list.
@@ -41,6 +65,7 @@ class GraphArrays:
     Attributes:
         thresholds: The distinct ranks above 0, ascending; shape (thresholds,).
         weights: Difference of each threshold to the one below; shape (thresholds,).
+        head_span, width_span: First and last place of the head operations and of the feed-forward widths.
         groups: The models by depth, ascending; within a depth in the given order.
     """
 
@@ -49,6 +74,9 @@ class GraphArrays:
         self.weights = np.diff(self.thresholds, prepend=0)
         place_of_rank = {rank: place for place, rank in enumerate(self.thresholds.tolist())}
         self._place = {label: place_of_rank.get(rank, -1) for label, rank in ranks.rank.items()}
+        heads = sorted(place for label, place in self._place.items() if "_p-" in label)
+        widths = sorted(place for label, place in self._place.items() if label[0] == "f")
+        self.head_span, self.width_span = (heads[0], heads[-1]), (widths[0], widths[-1])
         self._ranks = ranks
         self._layers: dict[Layer, tuple] = {}
         by_depth: dict[int, list[int]] = {}

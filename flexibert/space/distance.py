@@ -18,7 +18,7 @@ import numpy as np
 
 from flexibert.space.alignment import Alignment, alignments
 from flexibert.space.architecture import Architecture
-from flexibert.space.arrays import DepthGroup, GraphArrays
+from flexibert.space.arrays import TAIL, DepthGroup, GraphArrays
 from flexibert.space.graph import Ranks
 
 TENTHS = 10  # distances are computed as integers: a rank is 10 tenths, an edge 1
@@ -53,7 +53,7 @@ class Reference:
         self.architectures = architectures
         self.ranks = ranks
         self.arrays = GraphArrays(architectures, ranks)
-        self._columns = [Columns(group) for group in self.arrays.groups]
+        self._columns = [Columns(group, self.arrays) for group in self.arrays.groups]
 
     def distances(self, architecture: Architecture) -> np.ndarray:
         """Distance of a model to each of these; shape (models,), float32."""
@@ -69,118 +69,189 @@ class Reference:
         for group, columns in zip(self.arrays.groups, self._columns, strict=True):
             start = int(np.searchsorted(group.places, first))
             if start < len(group.places):
-                tenths = columns.tenths(row, start, self.arrays.weights)
+                tenths = columns.tenths(row, start)
                 found[group.places[start:] - first] = tenths / np.float32(TENTHS)
         return found
 
 
 class Columns:
-    """Models of one depth, prepared to be compared with one other model at a time.
+    """Models of one depth, prepared to be compared with one other model at a time."""
 
-    Every capacity is a signed surplus split by sign. A head of rank x moves down to y through the thresholds in (y, x]
-    and up through (x, y]; `reach` marks, for each head group of each layer, the thresholds that its rank reaches, as
-    all-ones bit patterns, so that masking is one bitwise operation.
-    """
-
-    def __init__(self, group: DepthGroup) -> None:
+    def __init__(self, group: DepthGroup, arrays: GraphArrays) -> None:
         self.group = group
-        self.head_reach = _reach(group.head_place, group.above.shape[0])
-        self.width_reach = _reach(group.width_place, group.above.shape[0])
-        self.head_total = group.head_count.sum(axis=1)
+        self._weights = arrays.weights.astype(np.float32)
+        # No more edges are preserved, and no more vertices matched, than the columns have.
+        self._kind = np.dtype(np.int8 if group.edges.max() <= np.iinfo(np.int8).max else np.int16)
+        self._heads = _Reach(group.head_place, arrays.head_span, self._kind)
+        self._longest = group.width_place.shape[1]
+        self._chains = _Reach(group.chains_and_ends(), (-1, arrays.width_span[1]), self._kind)
+        self._head_count = group.head_count.astype(self._kind)
+        self._width_count = group.width_count.astype(self._kind)
 
-    def tenths(self, row: DepthGroup, start: int, weights: np.ndarray) -> np.ndarray:
+    def tenths(self, row: DepthGroup, start: int) -> np.ndarray:
         """Distance in tenths between the only model of `row` and the models from `start` on; int32."""
-        group = self.group
-        surplus = row.above - group.above[:, start:]
-        transport = np.abs(surplus).astype(np.float32).T @ weights.astype(np.float32)
-        preserved = None
-        packing = _Packing(surplus)
-        for alignment in alignments(row.depth, group.depth):
-            found = self._heads(packing, row, start, alignment) + self._chains(packing, row, start, alignment)
-            found += alignment.fixed
-            preserved = found if preserved is None else np.maximum(preserved, found, out=preserved)
-        edges = row.edges + group.edges[start:] - 2 * preserved.astype(np.int32)
+        stop = len(self.group.places)
+        blocks = [slice(first, min(first + COLUMNS, stop)) for first in range(start, stop, COLUMNS)]
+        return np.concatenate([self._block(row, block) for block in blocks])
+
+    def _block(self, row: DepthGroup, block: slice) -> np.ndarray:
+        surplus = row.above - self.group.above[:, block]
+        transport = self._weights @ np.abs(surplus).astype(np.float32)
+        heads = _Packing(surplus, self._heads, block)
+        chains = _Packing(surplus, self._chains, block)
+        preserved = np.zeros(surplus.shape[1], self._kind)
+        mixed = row.head_count.shape[1] > 1 or self.group.head_count.shape[1] > 1
+        for alignment in alignments(row.depth, self.group.depth, mixed):
+            possible = chains.reset(alignment.lifted)
+            heads.reset()
+            found = self._match_heads(heads, row, block, alignment)
+            found += self._match_chains(chains, row, block, alignment)
+            found += self._kind.type(alignment.fixed)
+            np.maximum(preserved, found if possible is None else found * possible, out=preserved)
+        edges = row.edges + self.group.edges[block] - 2 * preserved.astype(np.int32)
         return TENTHS * transport.astype(np.int32) + edges
 
-    def _heads(self, packing: "_Packing", row: DepthGroup, start: int, alignment: Alignment) -> np.ndarray:
+    def _match_heads(self, packing: "_Packing", row: DepthGroup, block: slice, alignment: Alignment) -> np.ndarray:
         """Edges preserved by matching heads along an alignment; shape (columns,)."""
-        packing.reset()
-        group = self.group
-        left_row = {}
-        left_columns = {}
-        preserved = np.zeros(packing.columns, np.int16)
-        for i, j, worth in alignment.heads:
-            for g, k in _pairs(row.head_place.shape[1], group.head_place.shape[1], alignment.by_first):
-                if not row.head_count[i, g, 0]:
-                    continue
-                mine = left_row.get((i, g), row.head_count[i, g, 0])
-                theirs = left_columns.get((j, k), group.head_count[j, k, start:])
-                amount = np.minimum(mine, theirs)
-                amount = packing.take(int(row.head_place[i, g, 0]), self.head_reach[j, k][:, start:], amount)
-                left_row[i, g] = mine - amount
-                left_columns[j, k] = theirs - amount
-                preserved += amount * np.int16(worth)
+        mine = {(i, g): self._kind.type(count) for (i, g), count in np.ndenumerate(row.head_count[:, :, 0]) if count}
+        theirs: dict[tuple[int, int], np.ndarray] = {}
+        groups = row.head_place.shape[1], self.group.head_place.shape[1]
+        items = [
+            (i, g, j, k, worth)
+            for i, j, worth in alignment.heads
+            for g, k in _pairs(*groups, alignment.by_first)
+            if (i, g) in mine
+        ]
+        preserved = np.zeros(packing.columns, self._kind)
+        for i, g, j, k, worth in items:
+            left = theirs.get((j, k), self._head_count[j, k, block])
+            amount = packing.take(row.head_place[i, g, 0], (j, k), np.minimum(mine[i, g], left))
+            mine[i, g], theirs[j, k] = mine[i, g] - amount, left - amount
+            for _ in range(worth):
+                preserved += amount
         return preserved
 
-    def _chains(self, packing: "_Packing", row: DepthGroup, start: int, alignment: Alignment) -> np.ndarray:
+    def _match_chains(self, packing: "_Packing", row: DepthGroup, block: slice, alignment: Alignment) -> np.ndarray:
         """Edges preserved by matching feed-forward chains along an alignment; shape (columns,)."""
-        group = self.group
-        preserved = np.zeros(packing.columns, np.int16)
-        for i, j, starts, ends in alignment.chains:
-            mine = int(row.width_count[i, 0])
-            theirs = group.width_count[j, start:]
-            before = np.full(
-                packing.columns, np.int16(starts)
-            )  # the vertex before this one is matched to the one before
-            for p in range(min(mine, group.width_place.shape[1])):
-                amount = (theirs > p).astype(np.int16)
-                amount = packing.take(int(row.width_place[i, p, 0]), self.width_reach[j, p][:, start:], amount)
+        preserved = np.zeros(packing.columns, self._kind)
+        mine_left = dict(enumerate(row.width_count[:, 0].astype(self._kind)))
+        theirs_left = {j: self._width_count[j, block] for j in range(self.group.depth)}
+        for chains in alignment.chains:
+            i, j = chains.first, chains.second
+            places = row.chain(i, chains.first_tail)
+            theirs = self._width_count[j, block] + self._kind.type(len(TAIL) * chains.second_tail)
+            before = np.full(packing.columns, chains.starts, self._kind)  # 1 where the vertices before are matched
+            for p, place in enumerate(places[: self._longest + len(TAIL) * chains.second_tail]):
+                amount = packing.take(place, (j, p), (theirs > p).astype(self._kind))
                 preserved += before & amount
-                if ends and p == mine - 1:
-                    preserved += amount & (theirs == mine)
+                if chains.ends and p == len(places) - 1:
+                    preserved += amount & (theirs == len(places))
                 before = amount
+                if p < row.width_count[i, 0]:
+                    mine_left[i] = mine_left[i] - amount
+                theirs_left[j] = theirs_left[j] - amount
+        return preserved + self._match_leftovers(packing, row, block, alignment, mine_left, theirs_left)
+
+    def _match_leftovers(
+        self,
+        packing: "_Packing",
+        row: DepthGroup,
+        block: slice,
+        alignment: Alignment,
+        mine_left: dict[int, np.ndarray],
+        theirs_left: dict[int, np.ndarray],
+    ) -> np.ndarray:
+        """Edges preserved by matching the ends of chains that are left over, two vertices for an edge."""
+        preserved = np.zeros(packing.columns, self._kind)
+        mine = [i for i, left in mine_left.items() if row.width_count[i, 0] > 1 and np.any(left > 1)]
+        theirs = [j for j, left in theirs_left.items() if np.any(left > 1)]
+        for i, j in sorted(
+            [(i, j) for i in mine for j in theirs],
+            key=lambda pair: (sum(pair), pair[0] if alignment.by_first else pair[1]),
+        ):
+            amount = ((mine_left[i] > 1) & (theirs_left[j] > 1)).astype(self._kind)
+            for back in (2, 1):
+                place = row.width_place[i, row.width_count[i, 0] - back, 0]
+                amount = packing.take(place, (j, -back), amount)
+            mine_left[i] = mine_left[i] - 2 * amount
+            theirs_left[j] = theirs_left[j] - 2 * amount
+            preserved += amount
         return preserved
+
+
+class _Reach:
+    """Which thresholds the operations at each place of the models reach, as masks for `_Packing`.
+
+    A head of rank x moves down to y through the thresholds in (y, x] and up through (x, y]; so below a row's own rank
+    what counts are the thresholds that a column's operation does not reach, and above it those it does.
+
+    Attributes:
+        first, stop: The thresholds between the lowest and the highest operation of the family: no other can count.
+        reached, missed: All value bits set where an operation reaches a threshold, or does not; shape (...,
+            stop - first, models).
+    """
+
+    def __init__(self, place: np.ndarray, span: tuple[int, int], kind: np.dtype) -> None:
+        self.first, self.stop = span[0] + 1, span[1] + 1
+        thresholds = np.arange(self.first, self.stop)[:, None]
+        ones = np.iinfo(kind).max
+        self.reached = np.where(place[..., None, :] >= thresholds, ones, 0).astype(kind)
+        self.missed = ones - self.reached
 
 
 class _Packing:
-    """Capacities of the thresholds, filled by matched pairs; `surplus` has shape (thresholds, columns)."""
+    """Capacities of the thresholds, filled by matched pairs.
 
-    def __init__(self, surplus: np.ndarray) -> None:
+    Every capacity is a surplus split by sign: of the row's vertices (its pairs move down) or of the columns' (up).
+    """
+
+    def __init__(self, surplus: np.ndarray, reach: _Reach, block: slice) -> None:
+        kind = reach.reached.dtype
         self.columns = surplus.shape[1]
-        self._full = np.maximum(surplus, 0), np.maximum(-surplus, 0)
-        self._down, self._up = np.empty_like(surplus), np.empty_like(surplus)
-        self.reset()
+        self._reach, self._block = reach, block
+        most = np.iinfo(kind).max
+        span = np.clip(surplus[reach.first : reach.stop], -most, most).astype(kind)
+        self._full = np.maximum(span, 0), np.maximum(-span, 0)
+        self._down, self._up = np.empty_like(span), np.empty_like(span)
 
-    def reset(self) -> None:
-        """Empty the packing."""
+    def reset(self, lifted: tuple[int, int] = (0, 0)) -> np.ndarray | None:
+        """Empty the packing but for pairs across the first two thresholds (see `Alignment.lifted`).
+
+        Returns:
+            1 where those pairs fit and 0 where they do not; shape (columns,); None where there are none.
+        """
         np.copyto(self._down, self._full[0])
         np.copyto(self._up, self._full[1])
+        if lifted == (0, 0):
+            return None
+        fits = np.ones(self.columns, self._down.dtype)
+        for threshold, count in enumerate(lifted):
+            if count:
+                left = (self._up if count > 0 else self._down)[threshold]
+                fits &= left >= abs(count)
+                left -= self._down.dtype.type(abs(count))
+                np.maximum(left, 0, out=left)
+        return fits
 
-    def take(self, place: int, reach: np.ndarray, amount: np.ndarray) -> np.ndarray:
-        """Match up to `amount` vertices at `place` with vertices that reach the thresholds `reach`; how many fit.
+    def take(self, place: int, column: tuple[int, int], amount: np.ndarray) -> np.ndarray:
+        """Match up to `amount` vertices of the row at a place with those of the columns; how many fit.
 
         Args:
             place: Place of the row's operation among the thresholds.
-            reach: All bits set where the column's operation reaches the threshold; shape (thresholds, columns).
+            column: Layer and number of the columns' operation.
             amount: How many pairs are wanted; shape (columns,).
         """
-        down, up = self._down[: place + 1], self._up[place + 1 :]
-        lower, upper = reach[: place + 1], reach[place + 1 :]
-        amount = np.minimum(amount, (down | lower).min(axis=0))
+        split = place + 1 - self._reach.first
+        reached, missed = self._reach.reached[column][:, self._block], self._reach.missed[column][:, self._block]
+        down, up = self._down[:split], self._up[split:]
+        if split:
+            amount = np.minimum(amount, (down | reached[:split]).min(axis=0))
         if len(up):
-            amount = np.minimum(amount, (up | ~upper & MOST).min(axis=0))
-            up -= amount & upper
-        down -= amount & ~lower
+            amount = np.minimum(amount, (up | missed[split:]).min(axis=0))
+            up -= amount & reached[split:]
+        if split:
+            down -= amount & missed[:split]
         return amount
-
-
-MOST = np.int16(0x7FFF)
-
-
-def _reach(place: np.ndarray, thresholds: int) -> np.ndarray:
-    """All value bits set where a place reaches a threshold; shape (..., thresholds, models)."""
-    reached = place[..., None, :] >= np.arange(thresholds)[:, None]
-    return np.where(reached, MOST, np.int16(0))
 
 
 def _pairs(rows: int, columns: int, by_first: bool) -> list[tuple[int, int]]:
