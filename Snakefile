@@ -23,6 +23,16 @@ pathvars:
     benchmarks=f"{RESULTS}/benchmarks",
 
 
+# Seconds of work on small files: not worth a job on a cluster.
+localrules:
+    settings,
+    corpus,
+    glue,
+    observe,
+    search,
+    final,
+
+
 include: "rules/corpus.smk"
 include: "rules/data.smk"
 include: "rules/space.smk"

@@ -1,0 +1,181 @@
+"""The workflow as a user meets it: one finished toy search, and what happens after it."""
+
+import shutil
+import subprocess
+
+import pandas
+import pytest
+from toy import ROOT, Done, run
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+PREPARATION = {"download", "documents", "duplicates", "tokenizer", "tokenise", "corpus"}
+ROUNDS = {"observe", "propose", "search", "final", "report"}
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Done:
+    """One finished toy search; tests look at it and never change it."""
+    done = run(folder=tmp_path_factory.mktemp("toy"))
+    assert done.ok, done.text
+    return done
+
+
+def test_a_search_leaves_models_scores_rounds_and_a_report(toy):
+    table = pandas.read_csv(toy.results / "search/main/leaderboard.csv", dtype={"model": str})
+    assert len(table) == 4
+    assert table["score"].is_monotonic_decreasing
+    assert table["model"].is_unique
+    assert list(table["rank"]) == [1, 2, 3, 4]
+    for run_ in table.itertuples():
+        for name in ("config.json", "model.safetensors", "card.json", "curve.csv", "cost.json"):
+            assert (toy.results / "models" / run_.model / run_.recipe / name).is_file()
+        score = toy.read_json(f"glue/{run_.model}/{run_.recipe}/score.json")
+        assert score["score"] == pytest.approx(run_.score, abs=1e-6)
+    best = toy.read_json("search/main/best.json")
+    assert best["model"] == table["model"][0]
+    final = toy.read_json(f"models/{best['model']}/final/card.json")
+    assert (final["steps"], final["status"]) == (15, "ok")
+    assert "</html>" in (toy.results / "report/index.html").read_text()
+
+
+def test_every_round_says_what_was_proposed_and_why(toy):
+    rounds = sorted((toy.results / "search/main/level-1").glob("round-*/proposal.json"))
+    assert len(rounds) >= 3
+    proposals = [toy.read_json(str(path.relative_to(toy.results))) for path in rounds]
+    assert [made["converged"] for made in proposals] == [False] * (len(rounds) - 1) + [True]
+    for made in proposals[:-1]:
+        for run_ in made["proposals"]:
+            assert run_["reason"] in ("initial", "optimisation", "uncertainty", "diversity")
+            assert run_["explanation"]
+            assert (run_["origin"] == "transfer") == (run_["source"] is not None)
+
+
+def test_every_job_has_a_log_and_training_jobs_a_benchmark(toy):
+    table = pandas.read_csv(toy.results / "search/main/leaderboard.csv", dtype={"model": str})
+    for run_ in table.itertuples():
+        stage = "transfer" if run_.origin == "transfer" else "pretrain"
+        name = f"{run_.model}-{run_.recipe}"
+        assert (toy.results / f"benchmarks/{stage}/{name}.jsonl").is_file()
+        assert "step" in (toy.results / f"logs/{stage}/{name}.log").read_text() or stage == "transfer"
+        assert (toy.results / f"logs/finetune/{name}-probes-cola.log").is_file()
+
+
+def test_settings_and_versions_stand_beside_the_results(toy):
+    versions = toy.read_json("versions.json")
+    assert versions["torch"]
+    assert versions["python"]
+    assert "pretrain:" in (toy.results / "config.yaml").read_text()
+
+
+def test_a_second_run_has_nothing_to_do(toy):
+    again = run(folder=toy.folder)
+    assert again.ok
+    assert "Nothing to be done" in again.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "again", "not_again"),
+    [
+        ({"finetune": {"epochs": 2}}, {"finetune", "glue"} | ROUNDS, {"pretrain", "transfer", "task"} | PREPARATION),
+        (
+            {"pretrain": {"steps": 11}},
+            {"pretrain", "finetune", "glue"} | ROUNDS,
+            {"task", "library", "costs"} | PREPARATION,
+        ),
+        ({"tasks": {"train_rows": 32}}, {"task", "finetune", "glue"} | ROUNDS, {"pretrain", "library"} | PREPARATION),
+        ({"corpus": {"validation": 0.05}}, PREPARATION - {"download"} | {"pretrain", "finetune"}, {"library"}),
+        ({"library": {"dimensions": 5}}, {"library", "propose"}, {"pretrain", "finetune", "task"} | PREPARATION),
+        ({"search": {"method": "random"}}, {"propose"}, {"pretrain", "finetune", "task", "library"} | PREPARATION),
+        ({"report": {"leaderboard_rows": 3}}, {"report"}, {"pretrain", "finetune", "propose", "search"} | PREPARATION),
+        (
+            {"jobs": {"memory_mb": 3000, "minutes": 5, "threads": 2, "save_every_steps": 2}},
+            set(),
+            {"report", "pretrain"},
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_changed_key_makes_again_what_reads_it_and_nothing_else(toy, changes, again, not_again):
+    planned = run("--dry-run", folder=toy.folder, changes=changes)
+    assert planned.ok, planned.text
+    if again:
+        assert again <= set(planned.jobs), planned.jobs
+        assert "was made with other settings" in planned.text
+    else:
+        assert "Nothing to be done" in planned.text
+    assert not (not_again & set(planned.jobs)), planned.jobs
+
+
+def test_a_larger_final_budget_trains_the_final_model_alone(toy):
+    planned = run("--dry-run", folder=toy.folder, changes={"final": {"pretrain": {"steps": 20}}})
+    assert planned.jobs["pretrain"] == 1
+    assert planned.jobs["finetune"] == 2
+    assert "propose" not in planned.jobs
+
+
+def test_a_raised_revision_makes_its_stage_again(toy, monkeypatch, tmp_path):
+    changed = tmp_path / "sitecustomize.py"
+    changed.write_text("import flexibert.stages\nflexibert.stages.REVISION['glue'] += 1\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    planned = run("--dry-run", folder=toy.folder)
+    assert "glue" in planned.jobs
+    assert not ({"finetune", "pretrain"} & set(planned.jobs))
+
+
+@pytest.mark.parametrize("arguments", [("--dag",), ("--rulegraph",), ("--rulegraph", "mermaid-js"), ("--summary",)])
+def test_the_dag_can_be_drawn(toy, arguments):
+    drawn = run(*arguments, folder=toy.folder)
+    assert drawn.ok
+    assert "finetune" in drawn.text
+
+
+def test_snakemake_writes_its_own_report(toy, tmp_path):
+    page = tmp_path / "report.html"
+    done = run("--report", str(page), folder=toy.folder)
+    assert done.ok, done.text
+    assert "leaderboard" in page.read_text().lower()
+
+
+def test_status_tells_a_finished_search_on_one_screen(toy):
+    called = subprocess.run(["flexibert", "status", str(toy.results)], capture_output=True, text=True, check=True)
+    assert "finished" in called.stdout
+    assert len(called.stdout.splitlines()) < 40
+
+
+@pytest.mark.parametrize("name", ["config", "test", "paper"])
+def test_every_shipped_configuration_can_be_planned_offline(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    planned = run("--dry-run", folder=tmp_path, config=ROOT / "config" / f"{name}.yaml")
+    assert planned.ok, planned.text
+    assert "propose" in planned.jobs
+
+
+def test_a_wrong_configuration_stops_before_the_first_job(tmp_path):
+    done = run(folder=tmp_path, changes={"pretrain": {"mask_rat": 0.1, "steps": 0}})
+    assert done.returncode == 1
+    assert "unknown key 'mask_rat'; did you mean 'mask_rate'?" in done.text
+    assert "pretrain.steps: 0 is less than the minimum of 1" in done.text
+    assert "Traceback" not in done.text
+    assert not (tmp_path / "results").exists()
+
+
+def test_results_hold_what_a_failed_candidate_said(toy, tmp_path):
+    """A re-run with an absurd learning rate diverges; it is recorded, and the search and the report go on."""
+    shutil.copytree(toy.folder, tmp_path / "copy", symlinks=True)
+    level = {"level": 1, "initial": 2, "batch": 1, "rounds": 1, "patience": 1, "aleatoric": 1, "parents": 2}
+    changes = {
+        "search": {"levels": [{**level, "parent_neighbours": 0}]},
+        "retune": {"pretrain": {"learning_rate": 1.0e30, "gradient_clip": None}},
+    }
+    done = run(folder=tmp_path / "copy", changes=changes)
+    assert done.ok, done.text
+    table = pandas.read_csv(done.results / "search/main/leaderboard.csv", dtype={"model": str})
+    failed = table[table["status"] == "failed"]
+    assert list(failed["recipe"]) == ["retuned-1"]
+    assert failed["rank"].item() == len(table)
+    card = done.read_json(f"models/{failed['model'].item()}/retuned-1/card.json")
+    assert card["status"] == "failed"
+    assert card["reason"]
+    page = (done.results / "report/index.html").read_text()
+    assert card["reason"].split(";")[0][:20] in page
