@@ -61,7 +61,7 @@ def f1(answers: Answers) -> float:
     return _class_f1(answers.classes, answers.labels, 1)
 
 
-def f1_macro(answers: Answers) -> float:
+def macro_f1(answers: Answers) -> float:
     """Mean of the F1 of the classes that occur, in answers or truth (CommitmentBank)."""
     classes = np.union1d(answers.classes, answers.labels)
     return float(np.mean([_class_f1(answers.classes, answers.labels, one) for one in classes]))
@@ -88,13 +88,13 @@ def spearman(answers: Answers) -> float:
     return _correlation(_ranks(answers.values), _ranks(answers.labels))
 
 
-def exact_match_question(answers: Answers) -> float:
+def exact_match(answers: Answers) -> float:
     """Share of questions all of whose rows are answered rightly (MultiRC)."""
     wrong = answers.classes != answers.labels
     return float(np.mean([not wrong[rows].any() for rows in _questions(answers)]))
 
 
-def accuracy_choice(answers: Answers) -> float:
+def group_accuracy(answers: Answers) -> float:
     """Share of questions whose most preferred row is a right one (COPA; ReCoRD's exact match).
 
     The preferred row has the highest margin of class 1 over class 0.
@@ -102,24 +102,23 @@ def accuracy_choice(answers: Answers) -> float:
     return float(np.mean(answers.labels[_preferred(answers)] == 1))
 
 
-def f1_choice(answers: Answers) -> float:
+def group_overlap(answers: Answers) -> float:
     """Mean token F1 of the most preferred row of each question (ReCoRD's F1)."""
     if answers.overlaps is None:
-        raise TaskError("metric 'f1_choice' needs the token F1 of each candidate; the task has none")
+        raise TaskError("metric 'group_overlap' needs the token F1 of each candidate; the task has none")
     return float(np.mean(answers.overlaps[_preferred(answers)]))
 
 
 METRICS: dict[str, Callable[[Answers], float]] = {
     "accuracy": accuracy,
     "f1": f1,
-    "f1_macro": f1_macro,
+    "macro_f1": macro_f1,
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
-    "exact_match_question": exact_match_question,
-    "accuracy_choice": accuracy_choice,
-    "exact_match_choice": accuracy_choice,
-    "f1_choice": f1_choice,
+    "exact_match": exact_match,
+    "group_accuracy": group_accuracy,
+    "group_overlap": group_overlap,
 }
 
 
