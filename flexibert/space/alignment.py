@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+INPUT, OUTPUT = 0, 1  # the two ends of a graph, in the order of their ranks
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -45,6 +47,8 @@ class Alignment:
         by_first: Whether ties in the order of matching are broken by the layer of a rather than of b.
         lifted: How many vertices of a of rank 0 or 1 are matched to add_norms of b, across the first threshold and
             across the second; negative where they are vertices of b.
+        first_ends: (0 for the input of a or 1 for its output, layer of b whose heads it may stand for).
+        second_ends: The same for the ends of b and the layers of a.
     """
 
     fixed: int
@@ -52,32 +56,27 @@ class Alignment:
     chains: tuple[Chains, ...]
     by_first: bool
     lifted: tuple[int, int]
+    first_ends: tuple[tuple[int, int], ...]
+    second_ends: tuple[tuple[int, int], ...]
 
     def turned(self) -> "Alignment":
         """The same alignment seen from b."""
         heads = tuple((j, i, worth) for i, j, worth in self.heads)
         chains = tuple(chains.turned() for chains in self.chains)
-        return Alignment(self.fixed, heads, chains, not self.by_first, (-self.lifted[0], -self.lifted[1]))
+        lifted = -self.lifted[0], -self.lifted[1]
+        return Alignment(self.fixed, heads, chains, not self.by_first, lifted, self.second_ends, self.first_ends)
 
 
 @cache
-def alignments(depth_a: int, depth_b: int, mixed_heads: bool) -> tuple[Alignment, ...]:
+def alignments(depth_a: int, depth_b: int) -> tuple[Alignment, ...]:
     """The alignments that are tried for graphs of these depths.
 
     Those for (depth_b, depth_a) are the same ones turned round, which makes the distance symmetric.
-
-    Args:
-        depth_a, depth_b: Numbers of layers.
-        mixed_heads: Whether layers may have unequal heads, so that the order of matching counts inside a layer too.
     """
     if depth_a > depth_b:
-        return tuple(alignment.turned() for alignment in alignments(depth_b, depth_a, mixed_heads))
-    both = [
-        _alignment(spine, depth_a, depth_b, by_first)
-        for spine in _spines(depth_a, depth_b)
-        for by_first in (True, False)
-    ]
-    return tuple({(a.fixed, a.heads, a.chains, a.lifted, a.by_first and mixed_heads): a for a in both}.values())
+        return tuple(alignment.turned() for alignment in alignments(depth_b, depth_a))
+    spines = _spines(depth_a, depth_b)
+    return tuple(_alignment(spine, depth_a, depth_b, by_first) for spine in spines for by_first in (True, False))
 
 
 def _spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
@@ -100,7 +99,9 @@ def _shifted_spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
     spines = []
     for shift in dict.fromkeys((0, spare, *range(spare))):
         spine = _spine(range(shift, shift + depth_a))
-        spines += [spine, {**spine, 0: 2 * shift}]  # the input of a may stand for the add_norm before the first layer
+        spines.append(spine)
+        if shift:
+            spines.append({**spine, 0: 2 * shift})  # the input of a stands for the add_norm before the first layer
     for front in range(1, depth_a):
         spines.append(_spine([*range(front), *range(front + spare, depth_b)]))
     return spines
@@ -134,4 +135,17 @@ def _alignment(spine: dict[int, int], depth_a: int, depth_b: int, by_first: bool
                 chains.append(Chains(i, j, starts, ends, *tails))
     heads.sort(key=lambda item: (-item[2], item[0] if by_first else item[1]))
     chains.sort(key=lambda item: (-item.starts - item.ends, item.first if by_first else item.second))
-    return Alignment(fixed, tuple(heads), tuple(chains), by_first, (raised, raised + early))
+    back = {other: k for k, other in spine.items()}
+    ends = _free_ends(spine, depth_a, depth_b, early), _free_ends(back, depth_b, depth_a, False)
+    return Alignment(fixed, tuple(heads), tuple(chains), by_first, (raised, raised + early), *ends)
+
+
+def _free_ends(spine: dict[int, int], depth: int, other_depth: int, early: bool) -> tuple[tuple[int, int], ...]:
+    """Ends of a graph that may stand for heads of the other: (0 for the input or 1 for the output, layer)."""
+    found = []
+    first, last = spine.get(1), spine.get(2 * depth)
+    if first is not None and first % 2 and spine.get(0, 0) == 0 and first > 1:
+        found.append((INPUT, first // 2))
+    if last is not None and last % 2 == 0 and last < 2 * other_depth and not early:
+        found.append((OUTPUT, last // 2))
+    return tuple(found)

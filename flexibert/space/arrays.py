@@ -8,7 +8,6 @@ import numpy as np
 from flexibert.space.architecture import Architecture, Layer
 from flexibert.space.graph import Ranks
 
-
 TAIL = (1, 0)  # places of add_norm and output, which end every graph, among the thresholds
 
 
@@ -42,21 +41,19 @@ class DepthGroup:
         widths = self.width_place[layer, : self.width_count[layer, 0], 0].tolist()
         return [*widths, *TAIL] if tail else widths
 
-    def chains_and_ends(self) -> np.ndarray:
-        """`width_place` with the tail behind each chain, then the last two places of each chain again.
-
-        Returns:
-            Shape (depth, stack + 4, models); the last two entries are the last but one and the last feed-forward layer.
-        """
+    def chains(self) -> np.ndarray:
+        """`width_place` with the tail behind each chain; shape (depth, stack + 2, models)."""
         depth, stack, models = self.width_place.shape
-        chains = np.zeros((depth, stack + len(TAIL) + 2, models), np.int16)
+        chains = np.zeros((depth, stack + len(TAIL), models), np.int16)
         chains[:, :stack] = self.width_place
-        count = self.width_count[:, None]
         for k, place in enumerate(TAIL):
-            np.put_along_axis(chains, count + k, np.int16(place), axis=1)
-        for back in (1, 2):
-            chains[:, [-back]] = np.take_along_axis(self.width_place, np.maximum(count - back, 0), axis=1)
+            np.put_along_axis(chains, self.width_count[:, None] + k, np.int16(place), axis=1)
         return chains
+
+    def chains_from_end(self) -> np.ndarray:
+        """`width_place` with each chain from its last layer to its first; shape (depth, stack, models)."""
+        order = self.width_count[:, None] - 1 - np.arange(self.width_place.shape[1])[:, None]
+        return np.take_along_axis(self.width_place, np.maximum(order, 0), axis=1)
 
 
 class GraphArrays:
