@@ -118,12 +118,12 @@ class SurrogateSettings:
     """
 
     width: int = 64
-    noise_steps: int = 150
-    teacher_steps: int = 150
-    student_steps: int = 100
+    noise_steps: int = 80
+    teacher_steps: int = 100
+    student_steps: int = 80
     learning_rate: float = 0.02
-    weight_decay: float = 0.1
-    dropout: float = 0.1
+    weight_decay: float = 0.3
+    dropout: float = 0.4
     samples: int = 50
     student_points: int = 512
 
@@ -226,14 +226,15 @@ def _fit_plain(
 
 def _steps(network: nn.Module, steps: int, settings: SurrogateSettings):
     """Yield once a step, before which gradients are empty and after which AdamW moves along those left there."""
-    parameters = list(network.parameters())
-    optimiser = torch.optim.AdamW(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
-    )
+    weights = [value for name, value in network.named_parameters() if "weight" in name and "variance" not in name]
+    others = [value for name, value in network.named_parameters() if "weight" not in name or "variance" in name]
+    # Decay would pull the raw variances to softplus(0), which is not small but large.
+    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
     for step in range(steps):
         optimiser.zero_grad()
         yield step
-        nn.utils.clip_grad_norm_(parameters, 5.0)  # one outlier under a small variance must not undo the training
+        nn.utils.clip_grad_norm_(weights + others, 5.0)  # one outlier under a small variance must not undo the training
         optimiser.step()
         schedule.step()

@@ -25,7 +25,7 @@ class RegularisedEvolution:
         mutations: Number of nearest open candidates among which the child is drawn.
     """
 
-    population: int = 20
+    population: int = 50
     sample: int = 10
     mutations: int = 5
 

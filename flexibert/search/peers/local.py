@@ -23,7 +23,7 @@ class LocalSearch:
         neighbourhood: How many nearest candidates count as neighbours of a network.
     """
 
-    neighbourhood: int = 20
+    neighbourhood: int = 10
 
     def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
         """Take `count` steps from the networks known so far; at random while nothing is evaluated."""

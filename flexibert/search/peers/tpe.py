@@ -32,41 +32,25 @@ class Choices:
     levels: np.ndarray
 
 
-def choices_of(features: np.ndarray) -> Choices:
-    """Join neighbouring 0/1 columns of which each row has exactly one into a categorical choice; rank the others.
+def choices_of(pool: Pool) -> Choices:
+    """Each property that the feature columns encode as one choice; those with a single value are left out.
 
-    Columns with one value are no choice and are left out.
+    A property with a quantity is ordered by it, one that has categories only is categorical.
     """
-    binary = ((features == 0) | (features == 1)).all(axis=0)
+    width = pool.features.shape[1]
+    groups = np.arange(width) if pool.groups is None else pool.groups
+    levels = np.full(width, -1) if pool.levels is None else pool.levels
     codes, categorical = [], []
-    column = 0
-    while column < features.shape[1]:
-        end = _one_hot_end(features, binary, column)
-        if end > column:
-            code = features[:, column:end].argmax(axis=1)
-        else:
-            end = column + 1
-            code = np.unique(features[:, column], return_inverse=True)[1]
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
+        quantities = own[levels[own] < 0]
+        values = pool.features[:, quantities[0]] if len(quantities) else pool.features[:, own].argmax(axis=1)
+        code = np.unique(values, return_inverse=True)[1]
         if code.max(initial=0) > 0:
             codes.append(code)
-            categorical.append(end > column + 1)
-        column = end
-    table = np.stack(codes, axis=1) if codes else np.zeros((len(features), 0), dtype=int)
+            categorical.append(len(quantities) == 0)
+    table = np.stack(codes, axis=1) if codes else np.zeros((len(pool), 0), dtype=int)
     return Choices(table, np.array(categorical, dtype=bool), table.max(axis=0, initial=0) + 1)
-
-
-def _one_hot_end(features: np.ndarray, binary: np.ndarray, start: int) -> int:
-    """End of the one-hot group that starts at column `start`, or `start` where none does."""
-    total = np.zeros(len(features))
-    for column in range(start, features.shape[1]):
-        if not binary[column]:
-            return start
-        total += features[:, column]
-        if total.max() > 1:
-            return start
-        if total.min() == 1:
-            return column + 1
-    return start
 
 
 @dataclass(frozen=True)
@@ -80,7 +64,7 @@ class Tpe:
         """Ask `count` times, with pending and just proposed candidates as running trials; at random at first."""
         generator = proposal_generator("tpe", observations, seed)
         rows = open_rows(observations, pool, generator)
-        choices = choices_of(pool.features)
+        choices = choices_of(pool)
         if len(observations.indices) == 0 or len(choices.levels) == 0:
             return [Proposal(int(row), "initial") for row in rows[:count]]
         asked = _Study(choices, int(generator.integers(2**31)))
