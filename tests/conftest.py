@@ -13,3 +13,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA.name}/ beside the checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def finished_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with made-up numbers, complete but for its report; never to be changed."""
+    from results_folder import finished_experiment
+
+    return finished_experiment(tmp_path_factory.mktemp("results") / "finished")
+
+
+@pytest.fixture(scope="session")
+def half_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of a search in its third round; never to be changed."""
+    from results_folder import half_finished_experiment
+
+    return half_finished_experiment(tmp_path_factory.mktemp("results") / "half")

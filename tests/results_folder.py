@@ -18,7 +18,6 @@ import yaml
 from flexibert.space.architecture import Architecture
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
-COUNT = 300  # models of a level's library
 REASONS = ["optimisation", "optimisation", "uncertainty", "diversity"]
 
 
@@ -30,12 +29,15 @@ class MadeUpResults:
         path: The folder to make.
         searches: Name -> changes to the search settings.
         seed: Of all made-up numbers.
+        constraints: Limits of all searches.
+        count: Models of a library.
     """
 
     path: Path
     searches: dict[str, dict] = field(default_factory=lambda: {"main": {}})
     seed: int = 1
     constraints: dict = field(default_factory=dict)
+    count: int = 150
 
     def __post_init__(self) -> None:
         self.generator = np.random.default_rng(self.seed)
@@ -78,7 +80,7 @@ class MadeUpResults:
     def library(self, folder: str = "library/level-1", stack: int = 2) -> list[dict]:
         """Write a library and its costs; returns its models as {id, architecture, parameters}."""
         models: dict[str, dict] = {}
-        while len(models) < COUNT:
+        while len(models) < self.count:
             architecture = self._architecture(stack)
             models.setdefault(architecture.id, architecture.to_model_dict())
         ids = list(models)
@@ -88,7 +90,7 @@ class MadeUpResults:
         np.save(self.path / folder / "embedding.npy", (features @ rotation).astype(np.float32))
         texts = [json.dumps(models[name]) for name in ids]
         pd.DataFrame({"id": ids, "model": texts}).to_parquet(self.path / folder / "models.parquet")
-        self._json(f"{folder}/library.json", {"graphs": COUNT, "level_graphs": 40 * COUNT, "stress": 0.061})
+        self._json(f"{folder}/library.json", {"graphs": self.count, "level_graphs": 40 * self.count, "stress": 0.061})
         parameters = [self._parameters(models[name]) for name in ids]
         costs = {"id": ids, "parameters": parameters, "flops_per_token": [2.0 * value for value in parameters]}
         costs["latency_ms"] = [value / 2e5 for value in parameters]

@@ -1,0 +1,240 @@
+"""The tables of the report, and the numbers behind its figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from results_folder import MadeUpResults
+
+from flexibert.errors import UsageError
+from flexibert.report import figure_tables, tables
+from flexibert.report.folder import ResultsFolder
+from flexibert.report.notes import calibration_note, frontier_note, size_ratio, transfer_note
+
+
+@pytest.fixture(scope="module")
+def finished(finished_results) -> ResultsFolder:
+    return ResultsFolder(finished_results)
+
+
+@pytest.fixture(scope="module")
+def half(half_results) -> ResultsFolder:
+    return ResultsFolder(half_results)
+
+
+@pytest.fixture
+def begun(tmp_path) -> ResultsFolder:
+    MadeUpResults(tmp_path / "begun")
+    return ResultsFolder(tmp_path / "begun")
+
+
+def test_a_folder_that_is_none_is_told_with_the_remedy(tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        ResultsFolder(tmp_path / "absent")
+    MadeUpResults(tmp_path / "results" / "default")
+    with pytest.raises(UsageError, match=r"did you mean .*results/default"):
+        ResultsFolder(tmp_path / "results")
+
+
+def test_a_broken_file_is_named(begun):
+    path = begun.path / "models" / "0123456789ab" / "scratch" / "card.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"card\.json: not valid JSON"):
+        tables.failures(begun)
+
+
+@pytest.mark.parametrize("name", [*tables.TABLES, *figure_tables.FIGURE_TABLES])
+@pytest.mark.parametrize("state", ["finished", "half", "begun"])
+def test_every_table_can_be_made_in_every_state(name, state, request):
+    folder = request.getfixturevalue(state)
+    table = {**tables.TABLES, **figure_tables.FIGURE_TABLES}[name](folder)
+    if state == "finished":
+        assert len(table)
+
+
+def test_leaderboard_ranks_by_score_and_puts_the_failed_last(finished):
+    board = tables.leaderboard(finished)
+    assert list(board["rank"]) == list(range(1, len(board) + 1))
+    scores = board["score"].to_numpy()
+    assert np.isnan(scores[-1])
+    assert (np.diff(scores[:-1]) <= 0).all()
+    assert board["parameters"].notna().all()
+    transferred = board[board["recipe"].str.startswith("from-")]
+    assert len(transferred)
+    assert transferred["weights"].str.fullmatch(r"from [0-9a-f]{12} \(87 %\)").all()
+
+
+def test_failures_tell_the_reason_and_who_asked(finished):
+    failed = tables.failures(finished)
+    assert set(failed["reason"]) == {"the loss was not finite at step 40"}
+    assert set(failed["stage"]) == {"pre-training"}
+    assert set(failed["search"]) == {"main"}
+
+
+def test_costs_add_up_and_split_by_device(begun):
+    assert tables.hours_of({"seconds": 7200, "device": "cpu", "threads": 4}) == (8.0, 0.0)
+    assert tables.hours_of({"seconds": 7200, "device": "cuda", "threads": 4, "devices": 2}) == (0.0, 4.0)
+    folder = begun.path / "models" / "0123456789ab" / "scratch"
+    folder.mkdir(parents=True)
+    cost = (
+        '{"seconds": 3600, "device": "cuda", "devices": 1, "threads": 1, "energy_joules": 7.2e6, "peak_memory_mb": 9.0}'
+    )
+    (folder / "cost.json").write_text(cost, encoding="utf-8")
+    MadeUpResults.benchmark(MadeUpResults(begun.path), "library", 3600.0)
+    table = tables.costs(ResultsFolder(begun.path)).set_index("stage")
+    assert table.loc["pre-training", "gpu_hours"] == 1.0
+    assert table.loc["pre-training", "energy_kwh"] == 2.0
+    assert table.loc["library", "core_hours"] == pytest.approx(0.9)
+    assert pd.isna(table.loc["library", "energy_kwh"])
+    assert table.loc["total", "core_hours"] == pytest.approx(0.9)
+    assert table.loc["total", "jobs"] == 2
+
+
+def test_final_model_stands_beside_its_score_in_the_search(finished):
+    final = tables.final_models(finished).set_index("task")
+    best = tables.leaderboard(finished).iloc[0]
+    assert final.loc["mean", "at_search_budget"] == best["score"]
+    assert final.loc["mean", "final"] == finished.scores[best["model"], "final"]["score"]
+    assert len(final) == 10
+
+
+def test_hyperparameters_are_those_of_the_best_trials(finished):
+    table = tables.hyperparameters(finished)
+    assert len(table) == 18  # nine tasks of the final model and of the search's best
+    row = table.iloc[3]
+    assert (
+        row["learning_rate"]
+        == finished.tasks[row["model"], row["recipe"]][row["task"]]["hyperparameters"]["learning_rate"]
+    )
+
+
+def test_trace_keeps_the_best_over_failures_and_levels(finished):
+    trace = figure_tables.trace(finished)
+    assert set(trace["level"]) == {1, 2}
+    assert trace["best"].is_monotonic_increasing
+    assert trace["score"].isna().sum() == 1
+    assert trace["best"].iloc[-1] == trace["score"].max()
+
+
+def test_frontier_is_what_no_smaller_model_beats(finished):
+    table = figure_tables.frontier(finished)
+    limit = table["parameter_limit"].iloc[0]
+    assert limit == 400_000
+    assert (table["within_constraints"] == (table["parameters"] <= limit)).all()
+    for allowed, column in ((table, "on_frontier"), (table[table["within_constraints"]], "on_frontier_within")):
+        for row in allowed.itertuples():
+            smaller = allowed[(allowed["parameters"] <= row.parameters) & (allowed["model"] != row.model)]
+            assert getattr(row, column) == (not (smaller["score"] >= row.score).any())
+
+
+def test_size_ratio_compares_at_equal_score():
+    rows = [
+        ("a", 50.0, 100, True),
+        ("b", 60.0, 400, True),
+        ("c", 61.0, 300, False),
+        ("d", 62.0, 200, False),
+        ("e", 55.0, 50, False),
+    ]
+    table = pd.DataFrame(rows, columns=["model", "score", "parameters", "homogeneous"])
+    assert size_ratio(table) == {"homogeneous": "b", "score": 60.0, "heterogeneous": "d", "ratio": 2.0}
+    assert "2.00 times smaller" in frontier_note(table)
+    assert "No heterogeneous model" in frontier_note(table[table["model"].isin(["a", "b", "e"])])
+    assert frontier_note(table[~table["homogeneous"]]) == ""
+
+
+def test_map_keeps_the_largest_variance_and_marks_the_evaluated(finished):
+    table = figure_tables.embedding_map(finished)
+    coordinates = finished.embedding(finished.library_of("main", "level-2"))[1].astype(float)
+    values = np.linalg.svd(coordinates - coordinates.mean(axis=0), compute_uv=False)
+    assert np.allclose(table[["x", "y"]].std(ddof=0) * len(table) ** 0.5, values[:2], rtol=1e-3)
+    seen = finished.observations("main").query("level == 2").dropna(subset=["score"])
+    assert set(table.loc[table["observed"].notna(), "id"]) >= set(seen["model"])
+    assert table["predicted"].notna().all()
+
+
+def test_map_can_be_drawn_by_tsne(tmp_path):
+    made = MadeUpResults(tmp_path / "small", count=25)
+    made.search("main", made.library(), rounds=1)
+    folder = ResultsFolder(made.path)
+    straight = figure_tables.embedding_map(folder)
+    folder.settings["report"]["embedding_map"] = "tsne"
+    first, second = figure_tables.embedding_map(folder), figure_tables.embedding_map(folder)
+    assert first.equals(second)
+    assert not np.allclose(first["x"], straight["x"])
+
+
+def test_calibration_takes_predictions_made_before_the_observation(finished):
+    table = figure_tables.calibration(finished)
+    rounds = {(each["level"], each["round"]): each for each in finished.proposals["main"]}
+    for row in table.itertuples():
+        proposed = {run["model"]: run["mean"] for run in rounds[row.level, row.round]["proposals"]}
+        assert proposed[row.model] == row.predicted
+        assert finished.scores[row.model, row.recipe]["score"] == row.observed
+    assert "initial" not in set(table["reason"])
+
+
+def test_calibration_note_counts_what_lies_within():
+    table = pd.DataFrame(
+        {"predicted": [1.0, 2.0, 9.0], "observed": [1.5, 3.5, 2.0], "aleatoric": 0.6, "epistemic": 0.8}
+    )
+    assert "3 predictions, mean absolute error 3.00 points; 1 observations lie within one" in calibration_note(table)
+    assert "and 2 within two" in calibration_note(table)
+
+
+def test_transfer_note_compares_with_pretraining_alone():
+    table = pd.DataFrame({"weights": ["pre-trained", "transferred", "all runs"], "total_hours": [2.0, 1.0, 1.5]})
+    assert "25 % less" in transfer_note(table)
+    assert transfer_note(table.iloc[:1]) == ""
+
+
+def test_comparison_averages_the_seeds_of_one_kind(finished):
+    table = figure_tables.comparison(finished)
+    assert set(table["searches"]) == {"boshnas", "random"}
+    seeds = [finished.observations(f"random-{seed}")["score"].astype(float).cummax().ffill() for seed in (1, 2)]
+    last = table[table["searches"] == "random"].iloc[-1]
+    assert last["seeds"] == 2
+    assert last["mean"] == pytest.approx(np.mean([best.iloc[-1] for best in seeds]))
+    assert last["deviation"] == pytest.approx(np.std([best.iloc[-1] for best in seeds], ddof=1))
+
+
+def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):
+    kinds = {"main": {}, "naive": {"embedding": "naive"}, "plain": {"models": "homogeneous", "method": "random"}}
+    made = MadeUpResults(tmp_path / "kinds", kinds)
+    folder = ResultsFolder(made.path)
+    assert [figure_tables.kind_of_search(folder, name) for name in kinds] == [
+        "boshnas",
+        "boshnas, naive",
+        "random, homogeneous",
+    ]
+
+
+def test_architecture_lists_heads_and_feed_forward_layers(finished):
+    table = figure_tables.architecture(finished)
+    final = finished.finals["main"]["architecture"]
+    assert table["layer"].max() == final["l"]
+    heads = table[table["part"] == "head"].groupby("layer").size().tolist()
+    assert heads == final["n"]
+    widths = table[table["part"] == "feed-forward"].groupby("layer")["width"].apply(list).tolist()
+    assert widths == final["f"]
+
+
+def test_half_finished_search_shows_what_is_there(half):
+    assert len(tables.leaderboard(half)) == 6
+    assert tables.final_models(half).empty
+    assert len(figure_tables.trace(half)) == 6
+
+
+def test_curves_are_thinned_but_keep_the_held_out_losses(tmp_path):
+    made = MadeUpResults(tmp_path / "long")
+    made.search("main", made.library(), rounds=1)
+    path = sorted(Path(made.path).glob("models/*/scratch/curve.csv"))[0]
+    steps = np.arange(1, 5001)
+    held_out = np.where(steps % 777 == 0, 3.0, np.nan)
+    rows = {"step": steps, "tokens": steps, "learning_rate": 1e-3, "train_loss": 3.0, "validation_loss": held_out}
+    pd.DataFrame(rows).to_csv(path, index=False)
+    table = figure_tables.pretraining_curves(ResultsFolder(made.path))
+    mine = table[table["model"] == path.parts[-3]]
+    assert len(mine) <= figure_tables.CURVE_POINTS + 6
+    assert mine["validation_loss"].notna().sum() == 6
