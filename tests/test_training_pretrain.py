@@ -1,5 +1,6 @@
 """Pre-training and transfer as jobs: results, resumption, divergence, several processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from flexibert.encoder.checkpoint import load_model
 from flexibert.errors import ConfigError, UsageError
 from flexibert.files import read_json, write_json
 from flexibert.training.pretrain import Text, pretrain
+from flexibert.training.results import whole_results
+from flexibert.training.state import StateKeeper, SupersededError
 from flexibert.training.transferred import transfer_run
 from tests.training_inputs import JOBS, MODEL, PRETRAIN, RUN, VOCABULARY, contents, write_corpus
 
@@ -71,8 +74,9 @@ def test_the_cost_is_told(trained):
 
 
 def test_it_learns_what_follows_what(corpus, tmp_path):
-    card = read_json(train(corpus, tmp_path, steps=150, batch=16, micro_batch=16) / "card.json")
-    assert card["validation_loss"] < 0.8 * np.log(VOCABULARY)
+    settings = {"steps": 100, "batch": 16, "micro_batch": 16, "learning_rate": 3e-2}
+    card = read_json(train(corpus, tmp_path, model=MODEL | {"dropout": 0.0}, **settings) / "card.json")
+    assert card["validation_loss"] < 0.85 * np.log(VOCABULARY - 5)  # the frequencies of the tokens alone give 1.0
 
 
 def test_equal_jobs_give_equal_bytes_and_other_seeds_other_weights(corpus, trained, tmp_path):
@@ -98,13 +102,11 @@ pretrain(*json.loads(sys.argv[1]))
 
 
 def test_a_job_killed_with_sigkill_goes_on_to_the_same_bytes(corpus, tmp_path):
-    import json
-
-    steps = {"steps": 400, "evaluate_every": 150}
+    steps = {"steps": 60, "evaluate_every": 25}
     unbroken = train(corpus, tmp_path / "unbroken", **steps)
     folder = tmp_path / "killed"
     manifest, tokenizer = map(str, corpus)
-    jobs = JOBS | {"save_every_steps": 20}
+    jobs = JOBS | {"save_every_steps": 4}
     paths = (str(folder / "resume"), str(folder / "out"))
     arguments = (RUN, manifest, tokenizer, PRETRAIN | steps, MODEL, 3, *paths, jobs)
     with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
@@ -222,9 +224,6 @@ def test_results_that_cannot_be_written_are_told_in_a_sentence(corpus, tmp_path)
 
 def test_a_job_that_was_taken_over_leaves_no_result(corpus, tmp_path):
     """A twin claims the resume folder while the job runs, as a resumed search does."""
-    from flexibert.training.results import whole_results
-    from flexibert.training.state import StateKeeper, SupersededError
-
     old = StateKeeper(tmp_path / "resume", "job", 10, 60)
     StateKeeper(tmp_path / "resume", "job", 10, 60)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import optuna
 
 FAILED_POINTS = -100.0  # no metric is lower; tells the sampler to keep away from where training diverges
-WARMUP_TRIALS, WARMUP_EPOCHS = 4, 1  # trials and epochs that are never pruned: too early to call any hopeless
+UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH = 4, 2  # earlier ones are never pruned: too soon to call any hopeless
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Tuner:
         running = study.ask(self._distributions())
         for epoch, score in enumerate(trial.scores, 1):
             running.report(score, epoch)
-        return optuna.pruners.MedianPruner(WARMUP_TRIALS, WARMUP_EPOCHS).prune(study, study.trials[running.number])
+        return optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH).prune(study, study.trials[running.number])
 
     def _distributions(self) -> dict[str, "optuna.distributions.BaseDistribution"]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution
