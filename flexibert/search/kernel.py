@@ -1,0 +1,82 @@
+"""How alike two candidates are: a trend over the coordinates and a Matern kernel on the distances of the embedding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flexibert.search.interface import Pool
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Candidates as points.
+
+    Attributes:
+        embedding: Coordinates, centred; distances between them follow the candidates' dissimilarity, in units of the
+            median distance of the pool; shape (candidates, dimensions).
+        trend: Inputs of the linear trend, of unit mean square length; shape (candidates, inputs).
+    """
+
+    embedding: np.ndarray
+    trend: np.ndarray
+
+    @classmethod
+    def of_pool(cls, pool: Pool) -> "Coordinates":
+        """Points of all candidates of a pool.
+
+        The trend is linear in the embedding and, where several properties share their categories (the operations on
+        the edges of a cell), in how often each category occurs.
+        """
+        embedding = np.asarray(pool.embedding, dtype=float)
+        embedding = embedding - embedding.mean(axis=0)
+        parts = [_unit_length(embedding)]
+        counts = shared_category_counts(pool)
+        if counts.shape[1]:
+            parts.append(_unit_length((counts - counts.mean(axis=0)) / np.maximum(counts.std(axis=0), 1e-9)))
+        return cls(embedding / _median_distance(embedding), _unit_length(np.hstack(parts)))
+
+    def take(self, rows: np.ndarray) -> "Coordinates":
+        """The points of some candidates."""
+        return Coordinates(self.embedding[rows], self.trend[rows])
+
+    def __len__(self) -> int:
+        return len(self.embedding)
+
+
+def shared_category_counts(pool: Pool) -> np.ndarray:
+    """How often each category that several properties share occurs in a candidate; shape (candidates, categories)."""
+    if pool.levels is None or pool.groups is None:
+        return np.empty((len(pool), 0))
+    counts = [
+        pool.features[:, pool.levels == level].sum(axis=1)
+        for level in np.unique(pool.levels[pool.levels >= 0])
+        if len(np.unique(pool.groups[pool.levels == level])) > 1
+    ]
+    return np.array(counts).T.reshape(len(pool), -1)
+
+
+def distances(a: Coordinates, b: Coordinates) -> np.ndarray:
+    """Euclidean distances between two sets of points; shape (a, b)."""
+    squares = -2 * (a.embedding @ b.embedding.T)
+    squares += np.square(a.embedding).sum(axis=1)[:, None]
+    squares += np.square(b.embedding).sum(axis=1)
+    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+
+
+def matern(distance: np.ndarray) -> np.ndarray:
+    """Matern covariance of smoothness 5/2 (Rasmussen and Williams, 2006, eq. 4.17) at a distance in length scales."""
+    scaled = np.sqrt(5) * distance
+    return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+
+
+def _unit_length(points: np.ndarray) -> np.ndarray:
+    """Scaled so that the mean squared length is one."""
+    return points / max(np.sqrt(np.square(points).sum(axis=1).mean()), 1e-9)
+
+
+def _median_distance(embedding: np.ndarray) -> float:
+    """Median over a fixed sample of pairs; one where all points coincide."""
+    pairs = np.random.default_rng(0).integers(len(embedding), size=(2, 2000))
+    lengths = np.linalg.norm(embedding[pairs[0]] - embedding[pairs[1]], axis=1)
+    lengths = lengths[lengths > 1e-9]
+    return float(np.median(lengths)) if len(lengths) else 1.0
