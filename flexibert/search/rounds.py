@@ -14,6 +14,7 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json, write_parquet
+from flexibert.search.aleatoric import propose_again
 from flexibert.search.hierarchy import scaled_pattern
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
@@ -125,7 +126,7 @@ def propose_round(
     elif phase == "search":
         chosen = method.propose(known, pool, level["batch"], seed)
     elif phase == "aleatoric":
-        chosen = method.propose_again(known, pool, level["aleatoric"], seed)
+        chosen = propose_again(method, known, pool, level["aleatoric"], seed)
     else:
         chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None

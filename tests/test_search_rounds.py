@@ -1,0 +1,225 @@
+"""The loop of a search without any training: proposals, origins of weights, convergence, ranking."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from flexibert.errors import SearchError
+from flexibert.files import read_json, write_json, write_parquet
+from flexibert.search.aleatoric import propose_again
+from flexibert.search.hierarchy import best_parents, scaled_pattern
+from flexibert.search.interface import Observations
+from flexibert.search.methods import method_named
+from flexibert.search.pool import pool_from_library
+from flexibert.search.proposals import RunIndex, transferred_recipe
+from flexibert.search.rounds import choose_final, is_homogeneous, observe_round, propose_round, rank_runs, stalled
+from flexibert.space.library import Library, level_library
+
+ROOT = Path(__file__).parents[1]
+LEVEL = {"level": 1, "initial": 3, "batch": 2, "rounds": 9, "patience": 3, "aleatoric": 0}
+SEARCH = {"method": "random", "embedding": "transformer2vec", "models": "all", "suite": "probes", "constraints": {}}
+SETTINGS = {"graphs": 100, "dimensions": 4, "metric": "euclidean", "recipe": "fast", "neighbours": 10}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    from flexibert.config import read_yaml
+
+    folder = tmp_path_factory.mktemp("library")
+    level_library(read_yaml(ROOT / "config/spaces/test.yaml"), 1, SETTINGS, 0, folder)
+    ids = Library.load(folder).ids
+    costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": np.nan}
+    write_parquet(folder / "costs.parquet", pandas.DataFrame(costs))
+    return folder
+
+
+class Loop:
+    """A search whose trainings are a function of the model."""
+
+    def __init__(self, library: Path, folder: Path, search: dict, level: dict, overlap: float = 0.0) -> None:
+        self.library, self.folder, self.search, self.level = library, folder, SEARCH | search, LEVEL | level
+        self.overlap = overlap
+        self.rounds: list[dict] = []
+
+    def run(self, score=lambda run: 50.0) -> list[dict]:
+        before = None
+        while not self.rounds or not self.rounds[-1]["converged"]:
+            folder = self.folder / "search" / "main" / "level-1" / f"round-{len(self.rounds):03d}"
+            propose_round(
+                "main", len(self.rounds), self.search, self.level, {"overlap": 0.8}, self.library, before,
+                lambda source, target: self.overlap, 1, folder / "proposal.json", folder / "predictions.parquet",
+            )  # fmt: skip
+            self.rounds.append(read_json(folder / "proposal.json"))
+            if self.rounds[-1]["converged"]:
+                break
+            before = self.observe(folder, score, before)
+        self.last = before
+        return self.rounds
+
+    def observe(self, folder: Path, score, before: Path | None) -> Path:
+        paths = []
+        for run in read_json(folder / "proposal.json")["proposals"]:
+            value = score(run)
+            status = "failed" if value is None else "ok"
+            card = {"model": run["model"], "recipe": run["recipe"], "status": status}
+            paths.append(self.folder / f"{run['model']}-{run['recipe']}.json")
+            write_json(paths[-1], card | {"suites": {"probes": value}, "tasks": {"probes-cola": value}})
+        out = folder / "observations.csv"
+        observe_round(folder / "proposal.json", before, paths, "probes", out)
+        return out
+
+
+def test_a_search_runs_until_it_stalls(library, tmp_path):
+    rounds = Loop(library, tmp_path, {}, {}).run()
+    assert [made["phase"] for made in rounds] == ["initial", "search", "search", "converged"]
+    runs = [run["model"] for made in rounds for run in made["proposals"]]
+    assert len(runs) == len(set(runs)) == 3 + 2 + 2  # equal scores: the first stalls at once, patience is 3
+    assert rounds[1]["best"]["score"] == 50.0
+
+
+def test_the_largest_number_of_rounds_ends_a_search_that_still_improves(library, tmp_path):
+    scores = iter(range(100))
+    rounds = Loop(library, tmp_path, {}, {"rounds": 3}).run(lambda run: float(next(scores)))
+    assert [made["converged"] for made in rounds] == [False, False, False, True]
+
+
+def test_a_search_ends_where_the_library_does(library, tmp_path):
+    scores = iter(range(100))
+    rounds = Loop(library, tmp_path, {}, {"batch": 50, "rounds": 50}).run(lambda run: float(next(scores)))
+    assert sum(len(made["proposals"]) for made in rounds) == len(Library.load(library))
+    assert rounds[-1]["converged"]
+
+
+def test_equal_calls_write_equal_bytes(library, tmp_path):
+    for name in ("a", "b"):
+        Loop(library, tmp_path / name, {"method": "boshnas"}, {"rounds": 3}).run(lambda run: int(run["model"], 16) % 97)
+    for path in (tmp_path / "a" / "search").rglob("*.json"):
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_failed_candidates_are_kept_and_the_search_goes_on(library, tmp_path):
+    loop = Loop(library, tmp_path, {"method": "boshnas"}, {"rounds": 4})
+    loop.run(lambda run: None if int(run["model"], 16) % 2 else 60.0)
+    table = pandas.read_csv(loop.last)
+    assert set(table["status"]) == {"ok", "failed"}
+    assert table.loc[table["status"] == "failed", "score"].isna().all()
+    rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+    board = pandas.read_csv(tmp_path / "board.csv")
+    assert list(board["status"]) == sorted(board["status"], reverse=True)  # ok before failed
+    assert "architecture" in read_json(tmp_path / "best.json")
+
+
+def test_a_search_in_which_all_fail_says_so(library, tmp_path):
+    loop = Loop(library, tmp_path, {}, {"rounds": 2})
+    loop.run(lambda run: None)
+    with pytest.raises(SearchError, match="all 5 candidates failed"):
+        rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+    assert not (tmp_path / "board.csv").exists()
+
+
+def test_weights_come_from_a_neighbour_that_can_give_enough(library, tmp_path):
+    rounds = Loop(library, tmp_path / "much", {}, {}, overlap=0.9).run()
+    assert {run["origin"] for run in rounds[0]["proposals"]} == {"pretrain"}
+    taken = rounds[1]["proposals"]
+    known = {(run["model"], run["recipe"]) for run in rounds[0]["proposals"]}
+    for run in taken:
+        assert (run["origin"], run["overlap"]) == ("transfer", 0.9)
+        assert (run["source"]["model"], run["source"]["recipe"]) in known
+        assert run["recipe"] == transferred_recipe(run["source"])
+    little = Loop(library, tmp_path / "little", {}, {}, overlap=0.7).run()
+    assert {run["origin"] for made in little for run in made["proposals"]} == {"pretrain"}
+
+
+def test_a_failed_run_gives_no_weights(library, tmp_path):
+    first: dict[str, None] = {}
+
+    def score(run: dict) -> float | None:
+        first.setdefault(run["model"])
+        return None if list(first).index(run["model"]) < 3 else 50.0
+
+    rounds = Loop(library, tmp_path, {}, {}, overlap=1.0).run(score)
+    assert {run["origin"] for run in rounds[1]["proposals"]} == {"pretrain"}
+
+
+def test_aleatoric_queries_run_known_models_again(library, tmp_path):
+    loop = Loop(library, tmp_path, {"method": "boshnas"}, {"rounds": 2, "aleatoric": 2})
+    rounds = loop.run(lambda run: int(run["model"], 16) % 97)
+    assert [made["phase"] for made in rounds] == ["initial", "search", "aleatoric", "converged"]
+    known = {run["model"] for made in rounds[:2] for run in made["proposals"]}
+    again = rounds[2]["proposals"]
+    assert len(again) == 2
+    assert {run["model"] for run in again} <= known
+    assert {(run["recipe"], run["origin"], run["reason"]) for run in again} == {("retuned-1", "retuned", "aleatoric")}
+
+
+def test_methods_without_a_surrogate_run_the_best_again(library):
+    pool = pool_from_library(library, "transformer2vec")
+    observed = Observations(np.array([3, 9, 20]), np.array([1.0, np.nan, 5.0]))
+    chosen = propose_again(method_named("random"), observed, pool, 3, 0)
+    assert [proposal.index for proposal in chosen] == [20, 3]
+
+
+def test_constraints_bound_what_is_proposed(library, tmp_path):
+    pool = pool_from_library(library, "transformer2vec")
+    allowed = set(pool.ids[:20])
+    loop = Loop(library, tmp_path, {"constraints": {"parameters": 1019, "flops_per_token": None}}, {"rounds": 4})
+    assert {run["model"] for made in loop.run() for run in made["proposals"]} <= allowed
+    too_small = Loop(library, tmp_path / "none", {"constraints": {"parameters": 10}}, {})
+    with pytest.raises(SearchError, match=r"search.constraints.parameters: .* within 10; the smallest has 1000"):
+        too_small.run()
+
+
+def test_homogeneous_models_alone(library, tmp_path):
+    rounds = Loop(library, tmp_path, {"models": "homogeneous", "embedding": "naive"}, {"rounds": 3}).run()
+    assert all(is_homogeneous(run["architecture"]) for made in rounds for run in made["proposals"])
+
+
+def test_stalling_counts_optimising_proposals_since_the_last_better_score():
+    def table(*rows):
+        return pandas.DataFrame(rows, columns=["reason", "score"])
+
+    assert stalled(table()) == 0
+    assert (
+        stalled(table(("initial", 5.0), ("optimisation", 4.0), ("uncertainty", 4.0), ("baseline", float("nan")))) == 2
+    )
+    assert stalled(table(("initial", 5.0), ("optimisation", 4.0), ("diversity", 6.0))) == 0
+
+
+def test_runs_are_found_by_name(library, tmp_path):
+    rounds = Loop(library, tmp_path, {}, {}).run()
+    index = RunIndex(tmp_path)
+    for run in rounds[1]["proposals"]:
+        assert index.find(run["model"], run["recipe"])["architecture"] == run["architecture"]
+    with pytest.raises(KeyError):
+        index.find("0" * 12, "scratch")
+
+
+def test_the_final_model_is_the_best_and_its_scaled_pattern(library, tmp_path):
+    loop = Loop(library, tmp_path, {}, {"rounds": 2})
+    loop.run(lambda run: int(run["model"], 16) % 97)
+    rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+    choose_final(tmp_path / "best.json", {"layers": 2, "widths": 3}, tmp_path / "final" / "main.json")
+    best = read_json(tmp_path / "best.json")
+    first, second = read_json(tmp_path / "final" / "main.json")["proposals"]
+    assert (first["model"], first["recipe"]) == (best["model"], "final")
+    assert second["architecture"]["l"] == 2 * best["architecture"]["l"]
+    assert RunIndex(tmp_path).find(second["model"], "final")["origin"] == "final"
+
+
+def test_large_is_the_scaled_pattern_of_mini():
+    from flexibert.encoder.named import NAMED_MODELS
+
+    scaled = scaled_pattern(NAMED_MODELS["FlexiBERT-Mini"], layers=6, widths=4)
+    assert json.dumps(scaled, sort_keys=True) == json.dumps(NAMED_MODELS["FlexiBERT-Large"], sort_keys=True)
+
+
+def test_parents_are_the_best_models_and_their_neighbours(library):
+    loaded = Library.load(library)
+    known = pandas.DataFrame({"model": [loaded.ids[4], loaded.ids[8], "ffffffffffff"], "score": [1.0, 2.0, 9.0]})
+    parents = best_parents(known, loaded, parents=1, neighbours=2)
+    assert parents[0].id == loaded.ids[8]
+    nearest = np.argsort(np.asarray(loaded.distances[8]), kind="stable")[:3]
+    assert {parent.id for parent in parents} == {loaded.ids[row] for row in nearest}
