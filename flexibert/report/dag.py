@@ -21,6 +21,7 @@ STROKE = {"done": "#17957f", "running": "#3b82d6", "stale": "#a8810f", "to do": 
 INK, LINE = "#1f2630", "#7d8794"
 ROUNDS = 6  # of one level that are drawn one by one; the finished ones before them are gathered
 RUN_RULES = ("pretrain", "transfer", "finetune", "glue")
+ROUND_TRIP = ("observe", "propose")  # the way back in the graph of the rules: it must not decide who stands above whom
 ASKED_RULES = ("pretrain", "transfer")
 
 Round = tuple[int, int, str]  # (level, round, search): sorted, an owner never comes after its users
@@ -204,10 +205,12 @@ def mermaid(graph: Graph) -> str:
 
 def dot(graph: Graph) -> str:
     """The picture in graphviz's language; transparent, so that it suits a light and a dark page."""
+    total = _totals(graph)
+    legend = ", ".join(f'<font color="{STROKE[state]}">{total[state]} {state}</font>' for state in STATES)
     lines = [
         "digraph {",
-        f'  graph [bgcolor=transparent, fontname="Helvetica", fontsize=11, fontcolor="{LINE}", nodesep=0.25,'
-        f' ranksep=0.4, labelloc=b, label="{_summary(graph)}"];',
+        f'  graph [bgcolor=transparent, fontname="Helvetica", fontsize=11, fontcolor="{LINE}", nodesep=0.2,'
+        f" ranksep=0.25, labelloc=b, label=<{legend}>];",
         '  node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11, margin="0.12,0.05"];',
         f'  edge [color="{LINE}", arrowsize=0.6];',
     ]
@@ -218,11 +221,12 @@ def dot(graph: Graph) -> str:
             )
         for name, node in graph.nodes.items():
             if node.cluster == cluster:
-                colours = f'fillcolor="{FILL[node.state]}", color="{STROKE[node.state]}", fontcolor="{INK}"'
+                colours = f'fillcolor="{_fill(node)}", color="{STROKE[node.state]}", fontcolor="{INK}"'
                 lines.append(f'    {name} [label="{node.label}", {colours}];')
         if cluster:
             lines.append("  }")
-    lines += [f"  {start} -> {end};" for start, end in graph.edges]
+    for start, end in graph.edges:
+        lines.append(f"  {start} -> {end}{' [constraint=false]' if (start, end) == ROUND_TRIP else ''};")
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -231,8 +235,19 @@ def render(text: str) -> str:
     return subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True).stdout
 
 
+def _fill(node: Node) -> str:
+    """The colour of the state; where a part is done, that part of the box in the colour of done."""
+    share = node.states["done"] / node.states.total()
+    colour = FILL[node.state]
+    return f"{FILL['done']};{share:.3f}:{colour}" if 0 < share < 1 else colour
+
+
+def _totals(graph: Graph) -> Counter[str]:
+    return sum((node.states for node in graph.nodes.values()), Counter())
+
+
 def _summary(graph: Graph) -> str:
-    total = sum((node.states for node in graph.nodes.values()), Counter())
+    total = _totals(graph)
     return "jobs known so far: " + ", ".join(f"{total[state]} {state}" for state in STATES)
 
 

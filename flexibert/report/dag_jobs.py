@@ -52,7 +52,6 @@ def read_jobs(
         ConfigError: Snakemake cannot plan the jobs; the message says why.
     """
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import ApiError, print_exception
     from snakemake.settings.enums import Quietness
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
@@ -70,11 +69,9 @@ def read_jobs(
             with contextlib.redirect_stdout(io.StringIO()):
                 planned.summary()
             graph = workflow._workflow.dag
-        except ApiError as error:
-            raise ConfigError(str(error)) from None
-        except Exception as error:  # the Snakefile may raise anything; Snakemake knows how to tell it
-            print_exception(error, {})
-            raise ConfigError("Snakemake could not plan the jobs, for the reason above") from None
+        except Exception as error:  # a Snakefile may raise anything, and Snakemake wraps it
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ConfigError(f"Snakemake cannot plan the jobs: {reason}") from error
         return _jobs(graph)
 
 
