@@ -213,7 +213,72 @@ def _dag(options: argparse.Namespace) -> None:
         print(path)
 
 
-COMMANDS: list[Callable] = [_add_space, _add_library, _add_distance, _add_bench, _add_status, _add_report, _add_dag]
+def _add_params(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "params",
+        help="parameters, FLOPs and measured latency of a model",
+        description="Print parameters by component and in all, and forward FLOPs a token, as one JSON object.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file with a model dictionary (JSON), or a name, e.g. BERT-Mini")
+    parser.add_argument("--vocabulary", type=int, default=50_265, help="number of tokens (50265, RoBERTa's)")
+    parser.add_argument("--max-positions", type=int, default=514, help="longest sequence (514, RoBERTa's)")
+    parser.add_argument("--token-types", type=int, default=1, help="segments a sequence may have (1)")
+    parser.add_argument("--tied", action="store_true", help="decode with the word embeddings (counted once)")
+    parser.add_argument("--head", choices=("masked_lm", "classification", "none"), default="masked_lm")
+    parser.add_argument("--length", type=int, default=128, help="tokens a sequence, for FLOPs and latency (128)")
+    parser.add_argument("--measure", action="store_true", help="also measure latency and peak memory on this machine")
+    parser.add_argument("--batch", type=int, default=1, help="sequences at a time, for --measure (1)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads, for --measure (1)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, for --measure")
+    parser.set_defaults(run=_params)
+
+
+def _params(options: argparse.Namespace) -> None:
+    import json
+
+    from flexibert.encoder.cost import flops_per_token, measure_latency, parameters
+    from flexibert.encoder.named import model_by_name_or_file
+
+    model = model_by_name_or_file(options.model)
+    settings = {"vocab_size": options.vocabulary, "max_positions": options.max_positions}
+    settings |= {"token_types": options.token_types, "tie_word_embeddings": options.tied}
+    costs = parameters(model, None if options.head == "none" else options.head, **settings)
+    costs["flops_per_token"] = flops_per_token(model, options.length)
+    if options.measure:
+        how = {"batch": options.batch, "length": options.length, "threads": options.threads, "device": options.device}
+        costs["measured"] = how | measure_latency(model, **how, **settings)
+    print(json.dumps(costs))
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="a trained model as a folder that plain transformers loads",
+        description="Write weights, code, tokenizer and model card; load the folder with trust_remote_code=True.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="results/NAME/models/MODEL/RECIPE")
+    parser.add_argument("--to", type=Path, required=True, help="folder to make; it must not exist")
+    parser.add_argument("--task", help="export the classifier fine-tuned on this task, e.g. glue-sst2")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from flexibert.encoder.export import export
+
+    export(options.model, options.to, options.task)
+
+
+COMMANDS: list[Callable] = [
+    _add_space,
+    _add_library,
+    _add_distance,
+    _add_bench,
+    _add_status,
+    _add_report,
+    _add_dag,
+    _add_params,
+    _add_export,
+]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from flexibert.encoder.network import Encoder, MaskedLanguageModel, SequenceClassifier
@@ -48,7 +48,7 @@ def save_model(folder: str | Path, model: nn.Module, label_names: Sequence[str] 
     if isinstance(model, SequenceClassifier):
         config |= label_settings(model.classification.classifier.out_features, label_names)
     with whole_file(folder / WEIGHTS_FILE) as part:
-        save_file(weights, part, metadata={"format": "pt"})
+        part.write_bytes(save(weights, metadata={"format": "pt"}))  # save_file would hide it from others
     write_json(folder / CONFIG_FILE, config)
 
 

@@ -1,6 +1,10 @@
 """The models that the paper speaks of by name (DESIGN.md 2.5)."""
 
+from pathlib import Path
 from typing import Any
+
+from flexibert.errors import ModelError
+from flexibert.files import read_json
 
 
 def homogeneous(
@@ -39,3 +43,20 @@ NAMED_MODELS: dict[str, dict[str, Any]] = {
         "p": ["sdp"] * 12 + ["dct"] * 12,
     },
 }
+
+
+def model_by_name_or_file(model: str) -> dict[str, Any]:
+    """The model dictionary of a name in any case, e.g. "bert-mini", or of a JSON file.
+
+    Raises:
+        ModelError: There is no such name or file, or the file is not JSON.
+    """
+    names = {name.lower(): dictionary for name, dictionary in NAMED_MODELS.items()}
+    if model.lower() in names:
+        return names[model.lower()]
+    if not Path(model).is_file():
+        raise ModelError(f"{model}: no such file, and no model of that name (names: {', '.join(NAMED_MODELS)})")
+    try:
+        return read_json(model)
+    except ValueError as error:
+        raise ModelError(f"{model} is not JSON: {error}") from None

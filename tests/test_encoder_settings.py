@@ -1,0 +1,89 @@
+"""Settings of an encoder: read from model dictionaries, checked, and told what is wrong."""
+
+import pytest
+
+from flexibert.encoder.named import NAMED_MODELS, model_by_name_or_file
+from flexibert.encoder.settings import EncoderSettings, HeadGroup
+from flexibert.errors import DesignSpaceError, ModelError
+
+TINY = NAMED_MODELS["BERT-Tiny"]
+
+
+def mixed(*heads, hidden=32):
+    return {"l": 1, "o": [list(heads)], "h": [hidden], "f": [[16]]}
+
+
+def test_layers_follow_the_dictionary():
+    first, second, third, last = EncoderSettings.from_model_dict(NAMED_MODELS["FlexiBERT-Mini"]).layers
+    assert first == EncoderSettings.from_model_dict(NAMED_MODELS["FlexiBERT-Mini"]).layers[0]
+    assert first.groups == (HeadGroup("sa", "sdp", 2, 128),)
+    assert (first.next_hidden, second.next_hidden, third.next_hidden, last.next_hidden) == (None, 128, None, None)
+    assert last.feed_forward == (1024,)
+
+
+def test_dictionary_is_returned_as_given_and_free_to_change():
+    settings = EncoderSettings.from_model_dict(TINY)
+    settings.to_model_dict()["h"][0] = 7
+    assert settings.to_model_dict() == TINY
+
+
+def test_equal_heads_form_one_group_in_any_order():
+    groups = EncoderSettings.from_model_dict(mixed("sa_sdp_8", "c_5_8", "sa_sdp_8", "l_dct_8")).layers[0].groups
+    assert {(group.operation, group.heads) for group in groups} == {("sa", 2), ("l", 1), ("c", 1)}
+    shuffled = EncoderSettings.from_model_dict(mixed("l_dct_8", "sa_sdp_8", "sa_sdp_8", "c_5_8")).layers[0].groups
+    assert shuffled == groups
+
+
+@pytest.mark.parametrize(("heads", "split"), [(4, (2, 8)), (1, (1, 4)), (3, (3, 4))])
+def test_convolution_takes_half_of_the_width(heads, split):
+    assert HeadGroup("c", 5, heads, 8).split == split
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (TINY | {"n": [3, 2]}, "3 heads do not divide hidden size 128"),
+        (TINY | {"o": ["sa", "rnn"]}, "rnn"),
+        ({"l": 1}, "'o' is missing"),
+        (mixed("c_5_9", "sa_sdp_23"), "cannot be halved"),
+    ],
+)
+def test_dictionary_that_cannot_be_built(model, told):
+    with pytest.raises(DesignSpaceError, match=told):
+        EncoderSettings.from_model_dict(model)
+
+
+def test_every_wrong_setting_is_told_at_once():
+    with pytest.raises(ModelError) as error:
+        EncoderSettings.from_model_dict(
+            NAMED_MODELS["FlexiBERT-Mini"],
+            vocab_size=0,
+            positions="rotary",
+            dropout=1.0,
+            tie_word_embeddings=True,
+            attn_implementation="flash",
+        )
+    told = str(error.value)
+    for name in ("vocab_size", "positions", "dropout", "tie_word_embeddings", "attn_implementation"):
+        assert name in told
+    with pytest.raises(ModelError, match="unknown setting 'vocabulary'"):
+        EncoderSettings.from_model_dict(TINY, vocabulary=10)
+    with pytest.raises(ModelError, match="pad_token_id"):
+        EncoderSettings.from_model_dict(TINY, vocab_size=10, pad_token_id=10)
+
+
+def test_model_by_name_or_file(tmp_path):
+    assert model_by_name_or_file("bert-tiny") == TINY
+    path = tmp_path / "model.json"
+    path.write_text('{"l": 1}')
+    assert model_by_name_or_file(str(path)) == {"l": 1}
+    path.write_text("l: 1")
+    with pytest.raises(ModelError, match="is not JSON"):
+        model_by_name_or_file(str(path))
+    with pytest.raises(ModelError, match="no model of that name"):
+        model_by_name_or_file("bert-huge")
+
+
+@pytest.mark.parametrize("name", NAMED_MODELS)
+def test_named_models_can_be_built(name):
+    assert len(EncoderSettings.from_model_dict(NAMED_MODELS[name]).layers) == NAMED_MODELS[name]["l"]
