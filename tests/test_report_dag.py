@@ -99,7 +99,7 @@ def test_state_that_matters_most_colours_a_gathered_node():
 
 
 def test_rule_graph_draws_each_rule_once_and_the_circle_of_the_search():
-    graph = rule_graph(search_jobs(rounds=3, done_rounds=2)[0])
+    graph = rule_graph(*search_jobs(rounds=3, done_rounds=2))
     assert graph.nodes["finetune"].label == "finetune 8/13"
     circle = [
         ("propose", "pretrain"),
@@ -109,6 +109,7 @@ def test_rule_graph_draws_each_rule_once_and_the_circle_of_the_search():
         ("observe", "propose"),
     ]
     assert set(circle) <= set(graph.edges)
+    assert ("propose", "observe") not in graph.edges
 
 
 def test_mermaid_names_every_node_and_its_state():

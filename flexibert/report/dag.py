@@ -80,7 +80,7 @@ def draw_dag(configfiles: Sequence[Path] = (), targets: Sequence[str] = (), out:
     asked = asked_runs(results)
     out = out or results / "dag"
     written = []
-    for name, graph in (("rules", rule_graph(jobs)), ("jobs", job_graph(jobs, asked))):
+    for name, graph in (("rules", rule_graph(jobs, asked)), ("jobs", job_graph(jobs, asked))):
         write_text(out / f"{name}.mmd", mermaid(graph))
         written.append(out / f"{name}.mmd")
         if shutil.which("dot"):
@@ -120,25 +120,32 @@ def job_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) ->
         name = _identifier(f"{job.rule} {cluster}")
         nodes.setdefault(name, Node(job.rule, cluster)).states[job.state] += 1
         names.append(name)
-    edges = {(names[need], name) for job, name in zip(jobs, names, strict=True) for need in job.needs}
-    proposals = {round_: name for job, round_, name in zip(jobs, rounds, names, strict=True) if job.rule == "propose"}
-    for job, name in zip(jobs, names, strict=True):
-        if job.rule in ASKED_RULES:
-            run = (job.wildcards["model"], job.wildcards["recipe"])
-            edges |= {(proposals[round_], name) for round_ in asked.get(run, [])[:1] if round_ in proposals}
-            edges |= {(other, name) for other, node in nodes.items() if run[1] == "final" and node.rule == "final"}
+    edges = {(names[start], names[end]) for start, end in _job_edges(jobs, asked)}
     return Graph(nodes, _without_implied({(start, end) for start, end in edges if start != end}))
 
 
-def rule_graph(jobs: Sequence[Job]) -> Graph:
+def rule_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -> Graph:
     """The rules, each with how many of its jobs are done."""
     nodes: dict[str, Node] = {}
     for job in jobs:
         nodes.setdefault(_identifier(job.rule), Node(job.rule, "")).states[job.state] += 1
-    direct = _without_implied({(need, position) for position, job in enumerate(jobs) for need in job.needs})
+    direct = _without_implied(_job_edges(jobs, asked))
     edges = {(_identifier(jobs[start].rule), _identifier(jobs[end].rule)) for start, end in direct}
-    edges |= {("propose", rule) for rule in ASKED_RULES if rule in nodes and "propose" in nodes}
     return Graph(nodes, sorted(edge for edge in edges if edge[0] != edge[1]))
+
+
+def _job_edges(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -> set[tuple[int, int]]:
+    """Positions of jobs and of those that they wait for: by files, and by what asked for a training."""
+    edges = {(need, position) for position, job in enumerate(jobs) for need in job.needs}
+    rounds = [_round_of(job, asked) for job in jobs]
+    proposals = {round_: position for position, round_ in enumerate(rounds) if jobs[position].rule == "propose"}
+    finals = [position for position, job in enumerate(jobs) if job.rule == "final"]
+    for position, (job, round_) in enumerate(zip(jobs, rounds, strict=True)):
+        if job.rule in ASKED_RULES and round_ in proposals:
+            edges.add((proposals[round_], position))
+        elif job.rule in ASKED_RULES and job.wildcards["recipe"] == "final":
+            edges |= {(final, position) for final in finals}
+    return edges
 
 
 def _round_of(job: Job, asked: dict[tuple[str, str], list[Round]]) -> Round | None:
