@@ -35,7 +35,7 @@ def test_half_finished_search_tells_counts_jobs_best_failures_and_what_is_missin
     text = screen(folder, width=200, height=60)
     state = search_states(folder)[0]
     assert (state.done, state.running, state.failed) == (6, 1, 1)
-    assert "main  boshnas  level 1, round 2 of 5  6 done  1 to score  1 failed" in text
+    assert "main  boshnas  level 1, round 2 of 5  6 done  1 to score (0 tasks done)  1 failed" in text
     best = max(score["score"] for score in folder.scores.values() if score["score"] is not None)
     assert f"best {best:.2f}" in text
     assert "12,346 tokens/s  0:41 left  loss 5.432" in text

@@ -10,7 +10,7 @@ from results_folder import MadeUpResults
 from flexibert.errors import UsageError
 from flexibert.report import figure_tables, tables
 from flexibert.report.folder import ResultsFolder
-from flexibert.report.notes import calibration_note, frontier_note, size_ratio, transfer_note
+from flexibert.report.notes import calibration_note, comparison_note, frontier_note, size_ratio, transfer_note
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +197,12 @@ def test_comparison_averages_the_seeds_of_one_kind(finished):
     assert last["seeds"] == 2
     assert last["mean"] == pytest.approx(np.mean([best.iloc[-1] for best in seeds]))
     assert last["deviation"] == pytest.approx(np.std([best.iloc[-1] for best in seeds], ddof=1))
+
+
+def test_comparison_note_compares_at_equally_many_models():
+    rows = [("a", 1, 2, 50.0, 1.0), ("a", 2, 2, 60.0, 2.0), ("b", 1, 1, 55.0, 0.0)]
+    table = pd.DataFrame(rows, columns=["searches", "evaluations", "seeds", "mean", "deviation"])
+    assert comparison_note(table) == "After 1 models: b 55.00, a 50.00 ± 1.00 points."
 
 
 def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):

@@ -62,8 +62,22 @@ def calibration_note(table: pd.DataFrame) -> str:
     )
 
 
+def comparison_note(table: pd.DataFrame) -> str:
+    """The mean best scores where all kinds of search have evaluated equally many models, best first."""
+    if table.empty:
+        return ""
+    common = int(table.groupby("searches")["evaluations"].max().min())
+    at = table[table["evaluations"] == common].sort_values(["mean", "searches"], ascending=[False, True])
+    scores = [
+        f"{row.searches} {row.mean:.2f}" + (f" ± {row.deviation:.2f}" if row.seeds > 1 else "")
+        for row in at.itertuples()
+    ]
+    return f"After {common} models: {', '.join(scores)} points."
+
+
 NOTES: dict[str, Callable[[pd.DataFrame], str]] = {
     "frontier": frontier_note,
     "transfer-cost": transfer_note,
     "calibration": calibration_note,
+    "comparison": comparison_note,
 }

@@ -25,6 +25,7 @@ class SearchState:
         level, round: The newest round; -1 before the first.
         rounds: Largest number of rounds of that level, or None where the settings do not say.
         done, running, failed: Runs scored, asked for and not yet scored, and failed.
+        tasks_done: Tasks that are fine-tuned already of the runs not yet scored.
         converged: Whether its last level has ended.
         best: The best score so far and its run, or None.
     """
@@ -37,6 +38,7 @@ class SearchState:
     done: int
     running: int
     failed: int
+    tasks_done: int
     converged: bool
     best: tuple[float, Run] | None
 
@@ -65,6 +67,9 @@ def _search_state(folder: ResultsFolder, search: str) -> SearchState:
         done=len(scores) - len(failed),
         running=len(asked) - len(scores),
         failed=len(failed),
+        tasks_done=sum(
+            len(list(folder.path.glob(f"glue/{run[0]}/{run[1]}/*/best.json"))) for run in asked - set(scores)
+        ),
         converged=ended or (bool(last["converged"]) and last["level"] == max(levels, default=last["level"])),
         best=(-good[0][0], good[0][1]) if good else None,
     )
@@ -163,7 +168,8 @@ def _search_row(state: SearchState) -> list[str]:
     else:
         place = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
     best = f"best {state.best[0]:.2f}" if state.best else "no score yet"
-    counts = [f"{state.done} done", f"{state.running} to score", f"{state.failed} failed"]
+    tasks = f" ({state.tasks_done} tasks done)" if state.running else ""
+    counts = [f"{state.done} done", f"{state.running} to score{tasks}", f"{state.failed} failed"]
     return [state.name, state.method, place, *counts, best]
 
 
