@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from flexibert.search.kernel import Coordinates, distances, matern
+from flexibert.search.kernel import Coordinates, Relation, matern, relate
 
 TRENDS = (0.0, 0.5, 0.95)  # share of the linear trend in the covariance
 LENGTHS = (0.4, 1.0, 2.5)  # length scales of the Matern part, in median distances of the pool
@@ -66,21 +66,22 @@ class Hypothesis:
     residual: np.ndarray
     ones: np.ndarray
 
-    def covariance(self, a: Coordinates, b: Coordinates) -> np.ndarray:
-        """Prior covariance between points in units of `scale`; shape (a, b)."""
-        smooth = matern(distances(a, b) / self.length)
-        return self.trend * (a.trend @ b.trend.T) + (1 - self.trend) * smooth
+    def covariance(self, relation: Relation) -> np.ndarray:
+        """Prior covariance between points in units of `scale`; shape as the relation's."""
+        return self.trend * relation.products + (1 - self.trend) * matern(relation.distances / self.length)
 
-    def variance(self, points: Coordinates) -> np.ndarray:
-        """Prior variance of points in units of `scale`; shape (points,)."""
-        return self.trend * np.square(points.trend).sum(axis=1) + (1 - self.trend)
+    def posterior(self, relation: Relation, squares: np.ndarray) -> Posterior:
+        """Predict points.
 
-    def posterior(self, observed: Coordinates, points: Coordinates) -> Posterior:
-        """Predict points from the observed ones that the hypothesis was fitted to."""
-        solved = solve_triangular(self.factor, self.covariance(observed, points), lower=True, check_finite=False)
+        Args:
+            relation: Of the observed points to these; shape (observations, points).
+            squares: Squared length of their trend inputs; shape (points,).
+        """
+        solved = solve_triangular(self.factor, self.covariance(relation), lower=True, check_finite=False)
         mean = self.level + self.residual @ solved
         unsure_of_level = (1 - self.ones @ solved) ** 2 / (self.ones @ self.ones)
-        variance = self.variance(points) - np.square(solved).sum(axis=0) + unsure_of_level
+        prior = self.trend * squares + (1 - self.trend)
+        variance = prior - np.square(solved).sum(axis=0) + unsure_of_level
         return Posterior(self.weight, mean, self.scale * np.maximum(variance, 1e-12), self.scale * self.noise)
 
 
@@ -102,9 +103,9 @@ class GaussianProcess:
     def fit(cls, observed: Coordinates, scores: np.ndarray) -> "GaussianProcess":
         """Weigh all combinations of the grid; at least one observation is needed."""
         grid = np.array(list(product(NOISES, TRENDS, LENGTHS)))
-        between, linear = distances(observed, observed), observed.trend @ observed.trend.T
-        smooth = {length: matern(between / length) for length in LENGTHS}
-        covariances = np.array([trend * linear + (1 - trend) * smooth[length] for _, trend, length in grid])
+        relation = relate(observed, observed)
+        smooth = {length: matern(relation.distances / length) for length in LENGTHS}
+        covariances = np.array([t * relation.products + (1 - t) * smooth[length] for _, t, length in grid])
         covariances += (grid[:, 0] + JITTER)[:, None, None] * np.eye(len(scores))
         factors = np.linalg.cholesky(covariances)
         both = np.stack([np.ones(len(scores)), scores], axis=1)
@@ -151,7 +152,8 @@ class GaussianProcess:
         ]
 
     def _block(self, points: Coordinates) -> list[Posterior]:
-        return [hypothesis.posterior(self.observed, points) for hypothesis in self.hypotheses]
+        relation, squares = relate(self.observed, points), np.square(points.trend).sum(axis=1)
+        return [hypothesis.posterior(relation, squares) for hypothesis in self.hypotheses]
 
     def believing(self, points: Coordinates) -> "GaussianProcess":
         """The process after seeing its own predictions at some points, as a batch assumes of its earlier picks.
@@ -165,22 +167,22 @@ class GaussianProcess:
         )
         believed = sum(posterior.weight * posterior.mean for posterior in posteriors)
         hypotheses = [
-            _extended(hypothesis, self.observed, points, posterior.mean)
+            _extended(hypothesis, relate(self.observed, points), relate(points, points), posterior.mean)
             for hypothesis, posterior in zip(self.hypotheses, posteriors, strict=True)
         ]
         return GaussianProcess(observed, np.concatenate([self.scores, believed]), hypotheses)
 
 
-def _extended(hypothesis: Hypothesis, observed: Coordinates, points: Coordinates, scores: np.ndarray) -> Hypothesis:
+def _extended(hypothesis: Hypothesis, cross: Relation, own: Relation, scores: np.ndarray) -> Hypothesis:
     """The hypothesis with further observations: rows appended to its Cholesky factor."""
-    cross = solve_triangular(hypothesis.factor, hypothesis.covariance(observed, points), lower=True)
-    own = hypothesis.covariance(points, points) + (hypothesis.noise + JITTER) * np.eye(len(points))
-    corner = np.linalg.cholesky(own - cross.T @ cross)
-    residual = scores - hypothesis.level - cross.T @ hypothesis.residual
-    ones = 1 - cross.T @ hypothesis.ones
+    solved = solve_triangular(hypothesis.factor, hypothesis.covariance(cross), lower=True)
+    noise = (hypothesis.noise + JITTER) * np.eye(len(scores))
+    corner = np.linalg.cholesky(hypothesis.covariance(own) + noise - solved.T @ solved)
+    residual = scores - hypothesis.level - solved.T @ hypothesis.residual
+    ones = 1 - solved.T @ hypothesis.ones
     return replace(
         hypothesis,
-        factor=np.block([[hypothesis.factor, np.zeros_like(cross)], [cross.T, corner]]),
+        factor=np.block([[hypothesis.factor, np.zeros_like(solved)], [solved.T, corner]]),
         residual=np.concatenate([hypothesis.residual, solve_triangular(corner, residual, lower=True)]),
         ones=np.concatenate([hypothesis.ones, solve_triangular(corner, ones, lower=True)]),
     )

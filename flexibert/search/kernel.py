@@ -55,12 +55,25 @@ def shared_category_counts(pool: Pool) -> np.ndarray:
     return np.array(counts).T.reshape(len(pool), -1)
 
 
-def distances(a: Coordinates, b: Coordinates) -> np.ndarray:
-    """Euclidean distances between two sets of points; shape (a, b)."""
+@dataclass(frozen=True)
+class Relation:
+    """What kernels need to know of two sets of points.
+
+    Attributes:
+        distances: Euclidean distances in the embedding; shape (a, b).
+        products: Inner products of the trend inputs; shape (a, b).
+    """
+
+    distances: np.ndarray
+    products: np.ndarray
+
+
+def relate(a: Coordinates, b: Coordinates) -> Relation:
+    """The relation of every point of `a` to every point of `b`."""
     squares = -2 * (a.embedding @ b.embedding.T)
     squares += np.square(a.embedding).sum(axis=1)[:, None]
     squares += np.square(b.embedding).sum(axis=1)
-    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+    return Relation(np.sqrt(np.maximum(squares, 0, out=squares), out=squares), a.trend @ b.trend.T)
 
 
 def matern(distance: np.ndarray) -> np.ndarray:
