@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from training_inputs import FINETUNE, JOBS, MODEL, PRETRAIN, RUN, contents, write_corpus, write_task
 
 from flexibert.data.tasks import TaskData
 from flexibert.encoder.checkpoint import load_model
@@ -18,7 +19,6 @@ from flexibert.training.finetune import finetune, score
 from flexibert.training.hardware import Hardware
 from flexibert.training.labelled import Epochs, by_length, inputs_of
 from flexibert.training.pretrain import pretrain
-from tests.training_inputs import FINETUNE, JOBS, MODEL, PRETRAIN, RUN, contents, write_corpus, write_task
 
 CPU = Hardware(torch.device("cpu"), "float32", threads=1)
 
@@ -123,9 +123,9 @@ def test_a_job_killed_between_trials_goes_on_to_the_same_trials(run_dir, task_di
 
 def test_of_two_jobs_on_one_result_the_older_stops_and_the_newer_writes(run_dir, task_dir, tmp_path):
     """A job of a killed search still runs when the resumed search starts the same job again."""
-    settings = {"epochs": 40, "patience": 40}
+    settings = {"epochs": 15, "patience": 15}
     paths = (str(run_dir), str(task_dir)), (str(tmp_path / "resume"), str(tmp_path / "out"))
-    jobs = JOBS | {"save_every_steps": 20}
+    jobs = JOBS | {"save_every_steps": 10}
     arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
     with subprocess.Popen(
         [sys.executable, "-c", JOB, json.dumps(arguments)], stderr=subprocess.PIPE, text=True

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_inputs import JOBS, MODEL, PRETRAIN, RUN, VOCABULARY, contents, write_corpus
 
 from flexibert.encoder.checkpoint import load_model
 from flexibert.errors import ConfigError, UsageError
@@ -20,7 +21,6 @@ from flexibert.training.pretrain import Text, pretrain
 from flexibert.training.results import whole_results
 from flexibert.training.state import StateKeeper, SupersededError
 from flexibert.training.transferred import transfer_run
-from tests.training_inputs import JOBS, MODEL, PRETRAIN, RUN, VOCABULARY, contents, write_corpus
 
 FILES = {"config.json", "model.safetensors", "card.json", "curve.csv", "cost.json"}
 

@@ -65,12 +65,12 @@ FINETUNE = {
 }
 
 
-def write_corpus(folder: Path) -> tuple[Path, Path]:
+def write_corpus(folder: Path, vocabulary: int = VOCABULARY, tokens: int = 8000) -> tuple[Path, Path]:
     """Manifest and tokenizer of a corpus in which each token is followed by its successor, mostly."""
     generator = np.random.default_rng(0)
-    steps = generator.choice([1, 2], size=8000, p=[0.9, 0.1])
-    tokens = (5 + np.cumsum(steps) % (VOCABULARY - 5)).astype("<u2")
-    splits = {"train": tokens[:6000], "validation": tokens[6000:]}
+    steps = generator.choice([1, 2], size=tokens, p=[0.9, 0.1])
+    text = (5 + np.cumsum(steps) % (vocabulary - 5)).astype("<u2")
+    splits = {"train": text[: tokens * 3 // 4], "validation": text[tokens * 3 // 4 :]}
     source: dict[str, Any] = {"weight": 1.0}
     for split, part in splits.items():
         path = folder / "corpus" / "made" / f"{split}-0.bin"
@@ -81,9 +81,9 @@ def write_corpus(folder: Path) -> tuple[Path, Path]:
     tokenizer = folder / "tokenizer" / "tokenizer.json"
     write_json(tokenizer, {})
     special = sorted(SPECIAL.values())
-    write_json(tokenizer.with_suffix(".meta.json"), {"vocabulary": VOCABULARY, "special": special, **SPECIAL})
+    write_json(tokenizer.with_suffix(".meta.json"), {"vocabulary": vocabulary, "special": special, **SPECIAL})
     manifest = folder / "corpus" / "manifest.json"
-    facts = {"dtype": "<u2", "vocabulary": VOCABULARY, "special": SPECIAL, "special_ids": special}
+    facts = {"dtype": "<u2", "vocabulary": vocabulary, "special": SPECIAL, "special_ids": special}
     write_json(manifest, facts | {"sources": {"made": source}})
     return manifest, tokenizer
 

@@ -152,8 +152,11 @@ class _EnergyCounter:
         except OSError:
             return
         # NVML counts all GPUs of the machine, CUDA only the visible ones: the UUID is common to both.
-        name = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
-        if library.nvmlInit_v2() == 0 and library.nvmlDeviceGetHandleByUUID(name, ctypes.byref(self._handle)) == 0:
+        name = "GPU-" + str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
+        if (
+            library.nvmlInit_v2() == 0
+            and library.nvmlDeviceGetHandleByUUID(name.encode(), ctypes.byref(self._handle)) == 0
+        ):
             self._library = library
 
     def joules(self) -> float | None:

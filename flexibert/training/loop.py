@@ -7,6 +7,7 @@ several processes compute the step that one process would.
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,6 +126,7 @@ class Training:
         self.start = {name: value.detach().cpu().clone() for name, value in self._weights().items()}
         self.meter = CostMeter(hardware)
         self._wrapped: nn.Module = network
+        self._preparing: ThreadPoolExecutor | None = None
 
     def run(self) -> History:
         """Train to the end.
@@ -133,6 +135,13 @@ class Training:
             DivergenceError: The history up to then stays in `history`; the weights are those before the failing step.
             SupersededError: Another process has taken over the job.
         """
+        try:
+            return self._run()
+        finally:
+            if self._preparing is not None:
+                self._preparing.shutdown()
+
+    def _run(self) -> History:
         self._resume()
         if self.hardware.processes > 1:
             self._wrapped = nn.parallel.DistributedDataParallel(self.network)
@@ -168,15 +177,13 @@ class Training:
     def _step(self) -> None:
         """One optimiser step over this process's share of the micro-batches."""
         step = self.history.step + 1
-        micro_batches = self.batches(step)
+        micro_batches = self._batches_of(step)
         mine = range(self.hardware.rank, len(micro_batches), self.hardware.processes)
         total = torch.zeros((), device=self.hardware.device)
         for position in mine:
             micro_batch = micro_batches[position]
             torch.manual_seed(derive_seed(self.seed, "dropout", step, position))
-            inputs = {
-                name: value.to(self.hardware.device, non_blocking=True) for name, value in micro_batch.inputs.items()
-            }
+            inputs = {name: value.to(self.hardware.device) for name, value in micro_batch.inputs.items()}
             waits = self.hardware.processes > 1 and position != mine[-1]
             with self._wrapped.no_sync() if waits else nullcontext():
                 with self.hardware.autocast():
@@ -191,6 +198,17 @@ class Training:
             pace = self.history.tokens / max(self.meter.seconds(), 1e-9)
             with suppress(OSError):  # progress.json on a full disk is no reason to stop
                 self.progress.update(step, tokens_per_second=pace, loss=self.history.running_loss)
+
+    def _batches_of(self, step: int) -> list[MicroBatch]:
+        """The micro-batches of a step; a GPU works on one step while the CPU prepares the next."""
+        if self.hardware.device.type == "cpu":
+            return self.batches(step)
+        if self._preparing is None:
+            self._preparing = ThreadPoolExecutor(1)
+            self._next = self._preparing.submit(self.batches, step)
+        ready = self._next.result()
+        self._next = self._preparing.submit(self.batches, step + 1)
+        return ready
 
     def _check_and_update(self, step: int, loss: Tensor) -> None:
         norm = self.optimiser.clip()

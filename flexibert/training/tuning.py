@@ -78,7 +78,9 @@ class Tuner:
         running = study.ask(self._distributions())
         for epoch, score in enumerate(trial.scores, 1):
             running.report(score, epoch)
-        return optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH).prune(study, study.trials[running.number])
+        return optuna.pruners.MedianPruner(UNPRUNED_TRIALS, FIRST_PRUNED_EPOCH).prune(
+            study, study.trials[running.number]
+        )
 
     def _distributions(self) -> dict[str, "optuna.distributions.BaseDistribution"]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution
