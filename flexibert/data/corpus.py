@@ -48,7 +48,7 @@ def collect_documents(
     fetched = Path(downloaded or Path(out).parent)
     folder = source_folder(source, fetched)
     if folder is not None and folder.exists():
-        size = sum(piece.end - piece.start for piece in pieces_of(folder, shards)[shard::shards])
+        size = sum(piece.size for piece in pieces_of(folder, shards)[shard::shards])
         require_space(Path(out).parent, size, f"the text of '{source['name']}'")
     count = dict.fromkeys(("read", "documents", "bytes", "empty", "invalid_utf8", "cut"), 0)
     documents = raw_documents(source, shard, shards, fetched)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flexibert.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 SNIFFED_BYTES = 8192  # a NUL byte among the first ones means that a file is not text
@@ -33,11 +36,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Piece:
-    """What one shard reads of a file in one go: bytes [start, end) of text, or row groups [start, end) of parquet."""
+    """What one shard reads of a file in one go: bytes [start, end) of text, or row groups [start, end) of parquet.
+
+    `size` is about the bytes of text in it.
+    """
 
     path: Path
     start: int
     end: int
+    size: int
 
 
 def with_defaults(source: dict) -> dict:
@@ -159,13 +166,13 @@ def pieces_of(folder: Path, shards: int) -> list[Piece]:
     pieces = []
     for path in files:
         if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet as pq
-
-            groups = pq.ParquetFile(path).num_row_groups
-            pieces += [Piece(path, group, group + 1) for group in range(groups)]
+            groups = _parquet_file(path).metadata
+            sizes = [groups.row_group(group).total_byte_size for group in range(groups.num_row_groups)]
+            pieces += [Piece(path, group, group + 1, size) for group, size in enumerate(sizes)]
         else:
             length = path.stat().st_size
-            pieces += [Piece(path, start, min(start + size, length)) for start in range(0, length, size)]
+            starts = range(0, length, size)
+            pieces += [Piece(path, start, min(start + size, length), min(size, length - start)) for start in starts]
     return pieces
 
 
@@ -188,14 +195,18 @@ def _of_folder(folder: Path, source: dict, shard: int, shards: int) -> Iterator[
             yield from _paragraphs(piece)
 
 
-def _parquet_rows(piece: Piece, column: str) -> Iterator[str]:
+def _parquet_file(path: Path) -> "pyarrow.parquet.ParquetFile":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(piece.path)
+        return pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise CorpusError(f"{piece.path}: not a parquet file ({error}); remove it or fetch it again") from None
+        raise CorpusError(f"{path}: not a parquet file ({error}); remove it or fetch it again") from None
+
+
+def _parquet_rows(piece: Piece, column: str) -> Iterator[str]:
+    file = _parquet_file(piece.path)
     if column not in file.schema_arrow.names:
         raise CorpusError(_missing_column(piece.path, column, file.schema_arrow.names))
     for batch in file.iter_batches(batch_size=256, row_groups=[piece.start], columns=[column]):
