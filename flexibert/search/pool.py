@@ -18,6 +18,7 @@ from flexibert.space.graph import Ranks
 EMBEDDINGS = ("transformer2vec", "naive")
 DIMENSIONS = 64  # of the embedding of a table's models; the paper's 16 lose too much (docs/search-evidence.md)
 MOST_DISTANCES = 4000  # candidates up to which all distances are kept in memory (64 MB)
+LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller ones magnify what is not Euclidean
 LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
 
@@ -138,7 +139,7 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     function of its squared distances to the landmarks.
 
     Returns:
-        Coordinates; shape (networks, DIMENSIONS).
+        Coordinates; shape (networks, up to DIMENSIONS).
     """
     from flexibert.space.all_pairs import all_distances
     from flexibert.space.distance import Reference
@@ -150,7 +151,9 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     mean = squares.mean(axis=0)
     centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())
     values, vectors = np.linalg.eigh(centred)
-    axes = vectors[:, ::-1][:, :DIMENSIONS] / np.sqrt(np.maximum(values[::-1][:DIMENSIONS], 1e-9))
+    values, vectors = values[::-1][:DIMENSIONS], vectors[:, ::-1][:, :DIMENSIONS]
+    large = values > LEAST_AXIS * values[0]
+    axes = vectors[:, large] / np.sqrt(values[large])
     reference = Reference(landmarks, ranks)
     coordinates = [-0.5 * (np.square(reference.distances(network)) - mean) @ axes for network in networks]
     return np.array(coordinates, dtype=np.float32)

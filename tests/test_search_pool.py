@@ -1,0 +1,156 @@
+"""Pools of candidates: encoding of columns, models, libraries, parts of pools, and candidates beyond a library."""
+
+import numpy as np
+import pytest
+
+from flexibert.errors import DesignSpaceError, SearchError
+from flexibert.search.beyond import extend_pool
+from flexibert.search.boshnas import Boshnas
+from flexibert.search.encoding import encode_columns
+from flexibert.search.interface import Observations
+from flexibert.search.pool import (
+    encoder_size,
+    pool_from_library,
+    pool_from_table,
+    pool_of_models,
+)
+from flexibert.search.table import Table
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+from flexibert.space.library import build_library
+
+SPACE = DesignSpace.from_mapping(
+    {
+        "layers": [2],
+        "hidden_sizes": [64, 128],
+        "heads": [2, 4],
+        "feed_forward": [128, 256],
+        "feed_forward_stacks": [1],
+        "operations": {"sa": ["sdp", "wma"], "l": ["dft"]},
+        "levels": [{"stack": 1}],
+    }
+)
+MODEL = {"l": 1, "o": ["sa"], "h": [128], "n": [2], "f": [[512, 256]], "p": ["wma"]}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return [architecture.to_model_dict() for architecture in SPACE.sample(40, seed=1)]
+
+
+def test_categories_and_quantities():
+    encoding = encode_columns({"operation": ["a", "b", "c", "a"], "width": [1.5, 2.5, 3.5, 4.5]})
+    assert encoding.matrix[:, :3].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert encoding.matrix[:, 3].mean() == pytest.approx(0)
+    assert encoding.matrix[:, 3].std() == pytest.approx(1)
+    assert encoding.groups.tolist() == [0, 0, 0, 1]
+    assert encoding.levels.tolist() == [0, 1, 2, -1]
+
+
+def test_properties_share_their_categories():
+    encoding = encode_columns({"first": ["a", "b"], "second": ["b", "b"]})
+    assert encoding.levels.tolist() == [0, 1, 1]
+
+
+def test_few_integers_are_both():
+    encoding = encode_columns({"code": [0, 1, 2, 0]})
+    assert (encoding.levels >= 0).sum() == 3
+    assert (encoding.levels == -1).sum() == 1
+
+
+def test_missing_numbers_are_a_category():
+    encoding = encode_columns({"width": [1.5, None, 3.5]})
+    assert encoding.matrix[1].tolist() == [0, 1]
+
+
+def test_distance_of_columns_counts_differences():
+    table = Table(list("abc"), np.arange(3.0), None, {"x": ["p", "q", "q"], "y": ["r", "r", "s"]})
+    embedding = pool_from_table(table).embedding
+    squares = np.square(embedding[:, None] - embedding).sum(axis=2)
+    np.testing.assert_allclose(squares, [[0, 1, 2], [1, 0, 1], [2, 1, 0]], atol=1e-12)
+
+
+def test_isomorphic_models_share_identity_and_embedding():
+    heads = {"l": 1, "o": [["sa_sdp_64", "l_dft_64"]], "h": [128], "f": [[256]]}
+    turned = {"l": 1, "o": [["l_dft_64", "sa_sdp_64"]], "h": [128], "f": [[256]]}
+    pool = pool_of_models(["a", "b", "c"], [heads, turned, MODEL])
+    assert pool.identity.tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(pool.embedding[0], pool.embedding[1])
+    assert pool.distances[0, 1] == 0
+    assert pool.distances[0, 2] > 0
+
+
+def test_embedding_follows_the_edit_distances(models):
+    pool = pool_of_models([str(k) for k in range(len(models))], models)
+    lengths = np.linalg.norm(pool.embedding[:, None] - pool.embedding, axis=2)
+    assert np.corrcoef(lengths.ravel(), pool.distances.ravel())[0, 1] > 0.95
+
+
+def test_landmarks_place_what_is_too_much_for_all_pairs(models, monkeypatch):
+    ids = [str(k) for k in range(len(models))]
+    distances = pool_of_models(ids, models).distances
+    monkeypatch.setattr("flexibert.search.pool.MOST_DISTANCES", 10)
+    monkeypatch.setattr("flexibert.search.pool.LANDMARKS", 25)
+    pool = pool_of_models(ids, models)
+    assert pool.distances is None
+    lengths = np.linalg.norm(pool.embedding[:, None] - pool.embedding, axis=2)
+    assert np.corrcoef(lengths.ravel(), distances.ravel())[0, 1] > 0.9
+
+
+def test_wrong_models_are_told_together():
+    with pytest.raises(DesignSpaceError) as caught:
+        pool_of_models(["a", "b"], [MODEL | {"h": [127]}, MODEL | {"o": ["x"]}])
+    assert "a: " in str(caught.value)
+    assert "b: " in str(caught.value)
+
+
+def test_unknown_embedding(models):
+    with pytest.raises(SearchError, match="choose one of transformer2vec, naive"):
+        pool_of_models(["a"], models[:1], "word2vec")
+
+
+def test_size_counts_the_matrices():
+    attention, feed_forward = 4 * 128 * 128 + 2 * 64 * 64, 128 * 512 + 512 * 256 + 256 * 128
+    assert encoder_size(Architecture.from_model_dict(MODEL)) == attention + feed_forward
+
+
+def test_library(models, tmp_path):
+    library = build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library")
+    pool = pool_from_library(tmp_path / "library")
+    assert pool.ids == library.ids
+    assert pool.embedding.shape == (len(models), 16)
+    assert pool_from_library(tmp_path / "library", "naive").embedding.shape == pool.features.shape
+
+
+def test_take_keeps_everything_in_step(models):
+    pool = pool_of_models([str(k) for k in range(len(models))], models)
+    rows = np.random.default_rng(0).permutation(len(pool))[:17]
+    part = pool.take(rows)
+    assert part.ids == [pool.ids[row] for row in rows]
+    assert part.architectures[3] == pool.architectures[rows[3]]
+    assert part.distances[2, 5] == pool.distances[rows[2], rows[5]]
+    np.testing.assert_array_equal(part.sizes, pool.sizes[rows])
+
+
+def test_take_of_all_keeps_the_neighbours(models, tmp_path):
+    build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library")
+    pool = pool_from_library(tmp_path / "library")
+    order = np.random.default_rng(0).permutation(len(pool))
+    turned = pool.take(order)
+    assert turned.ids[turned.neighbours[4][0]] == pool.ids[pool.neighbours[order[4]][0]]
+
+
+def test_candidates_beyond_the_library(models):
+    pool = pool_of_models([str(k) for k in range(len(models))], models)
+    wanted = np.log(pool.sizes)
+    rows = np.argsort(wanted)[:30]  # the large ones are not known, many of them not even in the library
+    observations = Observations(rows, wanted[rows])
+    larger = extend_pool(pool, observations, SPACE, count=20, seed=0)
+    assert larger.ids[: len(pool)] == pool.ids
+    assert 0 < len(larger) - len(pool) <= 20
+    assert len(np.unique(larger.identity)) == len(larger)
+    new = [Architecture.from_model_dict(model) for model in larger.architectures[len(pool) :]]
+    assert not set(new) & {Architecture.from_model_dict(model) for model in models}
+    assert all(SPACE.level_of(architecture) == 1 for architecture in new)
+    assert larger.sizes[len(pool) :].mean() > np.median(pool.sizes)
+    assert Boshnas().propose(observations, larger, 1, 0)[0].index not in rows
