@@ -1,0 +1,59 @@
+"""The two peak learning rates of the paper, 1e-5 (its text) and 1e-4 (its released code), at equal small budgets.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/training_rates.py RESULTS [--steps 600 --device cuda ...]
+
+RESULTS is the folder of any experiment whose corpus is made, e.g. results/default. Warm-up is 1 % of the steps, as in
+the paper (10,000 of 1,000,000); the rest of the recipe is the paper's.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from flexibert.encoder.named import NAMED_MODELS
+from flexibert.files import read_json
+from flexibert.training.pretrain import pretrain
+
+SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--model", default="BERT-Tiny", choices=list(NAMED_MODELS))
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--length", type=int, default=64)
+    parser.add_argument("--rates", type=float, nargs="+", default=[1e-5, 1e-4, 1e-3])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    options = parser.parse_args()
+    settings = SETTINGS["pretrain"] | {
+        "steps": options.steps,
+        "batch": options.batch,
+        "micro_batch": options.batch,
+        "length": options.length,
+        "warmup_steps": options.steps // 100,
+        "evaluate_every": max(1, options.steps // 4),
+        "precision": options.precision,
+    }
+    run = {"model": options.model, "recipe": "scratch", "architecture": NAMED_MODELS[options.model]}
+    inputs = (options.results / "corpus" / "manifest.json", options.results / "tokenizer" / "tokenizer.json")
+    print("peak rate   seed   loss on held-out text   seconds")
+    for rate in options.rates:
+        for seed in range(options.seeds):
+            with tempfile.TemporaryDirectory() as made:
+                paths = (Path(made) / "resume", Path(made) / "out")
+                jobs = SETTINGS["jobs"] | {"device": options.device}
+                model = SETTINGS["model"] | {"max_positions": options.length}
+                pretrain(run, *inputs, settings | {"learning_rate": rate}, model, seed, *paths, jobs)
+                card, cost = (read_json(paths[1] / name) for name in ("card.json", "cost.json"))
+            told = card["reason"] or f"{card['validation_loss']:.3f}"
+            print(f"{rate:9.0e}   {seed:4d}   {told:>21}   {cost['seconds']:7.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
