@@ -14,7 +14,7 @@ INPUT, OUTPUT = 0, 1  # the two ends of a graph, in the order of their ranks
 
 
 @dataclass(frozen=True)
-class Chains:
+class ChainPair:
     """Two feed-forward chains that an alignment brings together.
 
     Attributes:
@@ -31,9 +31,9 @@ class Chains:
     first_tail: bool = False
     second_tail: bool = False
 
-    def turned(self) -> "Chains":
+    def turned(self) -> "ChainPair":
         """The same chains seen from b."""
-        return Chains(self.second, self.first, self.starts, self.ends, self.second_tail, self.first_tail)
+        return ChainPair(self.second, self.first, self.starts, self.ends, self.second_tail, self.first_tail)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Alignment:
 
     fixed: int
     heads: tuple[tuple[int, int, int], ...]
-    chains: tuple[Chains, ...]
+    chains: tuple[ChainPair, ...]
     by_first: bool
     lifted: tuple[int, int]
     first_ends: tuple[tuple[int, int], ...]
@@ -132,7 +132,7 @@ def _alignment(spine: dict[int, int], depth_a: int, depth_b: int, by_first: bool
             starts, ends = spine.get(2 * i + 1) == 2 * j + 1, spine.get(2 * i + 2) == 2 * j + 2
             if starts or ends:
                 tails = (2 * i + 2 == end_a and last is None, 2 * j + 2 == end_b and end_b not in taken)
-                chains.append(Chains(i, j, starts, ends, *tails))
+                chains.append(ChainPair(i, j, starts, ends, *tails))
     heads.sort(key=lambda item: (-item[2], item[0] if by_first else item[1]))
     chains.sort(key=lambda item: (-item.starts - item.ends, item.first if by_first else item.second))
     back = {other: k for k, other in spine.items()}

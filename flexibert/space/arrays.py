@@ -1,4 +1,10 @@
-"""Graphs as compact arrays: what the edit distance needs of many models at once, grouped by depth."""
+"""Graphs as compact arrays: what the edit distance needs of many models at once, each distinct part only once.
+
+The ranked operations fall into two ranges: input, output, add_norm and feed-forward layers below, heads above. What
+happens between the heads of two graphs depends on their heads only; what happens below depends on the feed-forward chains
+and on how many heads there are. A level of 9,312 graphs has a few hundred distinct sets of heads and a few dozen distinct
+sets of chains, which is what makes all of its pairs cheap.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,70 +18,91 @@ TAIL = (1, 0)  # places of add_norm and output, which end every graph, among the
 
 
 @dataclass(frozen=True)
-class DepthGroup:
-    """All models of one depth; the last axis of every array is the model.
-
-    Ranks stand as places in `GraphArrays.thresholds`, so that comparing places compares ranks.
+class Heads:
+    """The heads of models of one depth; the last axis of every array is the model.
 
     Attributes:
+        above: Heads that reach each of the upper thresholds; shape (thresholds, models).
+        place: Last upper threshold that each group of equal heads in each layer reaches, or -1; shape (depth, groups,
+            models).
+        count: Number of heads in each group, 0 where a layer has fewer groups; same shape.
+    """
+
+    above: np.ndarray
+    place: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class Chains:
+    """All but the heads of models of one depth; the last axis of every array is the model.
+
+    Attributes:
+        above: Vertices, heads too, that reach each of the lower thresholds; shape (thresholds, models).
+        place: Last lower threshold that each feed-forward layer reaches, from the layer's input on; shape (depth,
+            stack, models).
+        count: Number of stacked feed-forward layers; shape (depth, models).
+    """
+
+    above: np.ndarray
+    place: np.ndarray
+    count: np.ndarray
+
+    def with_tail(self) -> np.ndarray:
+        """`place` with the tail behind each chain; shape (depth, stack + 2, models)."""
+        depth, stack, models = self.place.shape
+        places = np.zeros((depth, stack + len(TAIL), models), np.int16)
+        places[:, :stack] = self.place
+        for k, place in enumerate(TAIL):
+            np.put_along_axis(places, self.count[:, None] + k, np.int16(place), axis=1)
+        return places
+
+    def from_end(self) -> np.ndarray:
+        """`place` with each chain from its last layer to its first; shape (depth, stack, models)."""
+        order = self.count[:, None] - 1 - np.arange(self.place.shape[1])[:, None]
+        return np.take_along_axis(self.place, np.maximum(order, 0), axis=1)
+
+
+@dataclass(frozen=True)
+class DepthGroup:
+    """All models of one depth.
+
+    Attributes:
+        depth: Their number of layers.
         places: Where each model stands in the list that the arrays were made from; shape (models,).
-        above: Vertices whose rank reaches each threshold; shape (thresholds, models).
-        head_place: Place of each group of equal heads in each layer; shape (depth, groups, models).
-        head_count: Number of heads in each group, 0 where a layer has fewer groups; same shape.
-        width_place: Place of each feed-forward width, from the layer's input on; shape (depth, stack, models).
-        width_count: Number of stacked feed-forward layers; shape (depth, models).
+        heads, chains: The distinct parts.
+        heads_of, chains_of: Which of them each model has; shape (models,).
         edges: Number of edges; shape (models,).
     """
 
     depth: int
     places: np.ndarray
-    above: np.ndarray
-    head_place: np.ndarray
-    head_count: np.ndarray
-    width_place: np.ndarray
-    width_count: np.ndarray
+    heads: Heads
+    chains: Chains
+    heads_of: np.ndarray
+    chains_of: np.ndarray
     edges: np.ndarray
-
-    def chain(self, layer: int, tail: bool) -> list[int]:
-        """Places of the only model's feed-forward chain of a layer, with the tail behind it or without."""
-        widths = self.width_place[layer, : self.width_count[layer, 0], 0].tolist()
-        return [*widths, *TAIL] if tail else widths
-
-    def chains(self) -> np.ndarray:
-        """`width_place` with the tail behind each chain; shape (depth, stack + 2, models)."""
-        depth, stack, models = self.width_place.shape
-        chains = np.zeros((depth, stack + len(TAIL), models), np.int16)
-        chains[:, :stack] = self.width_place
-        for k, place in enumerate(TAIL):
-            np.put_along_axis(chains, self.width_count[:, None] + k, np.int16(place), axis=1)
-        return chains
-
-    def chains_from_end(self) -> np.ndarray:
-        """`width_place` with each chain from its last layer to its first; shape (depth, stack, models)."""
-        order = self.width_count[:, None] - 1 - np.arange(self.width_place.shape[1])[:, None]
-        return np.take_along_axis(self.width_place, np.maximum(order, 0), axis=1)
 
 
 class GraphArrays:
     """Many models over one ranked operation list.
 
     Attributes:
-        thresholds: The distinct ranks above 0, ascending; shape (thresholds,).
-        weights: Difference of each threshold to the one below; shape (thresholds,).
-        head_span, width_span: First and last place of the head operations and of the feed-forward widths.
+        lower_weights, upper_weights: Difference of each threshold, a rank that operations have, to the one below; the
+            lower thresholds are those that the lowest head reaches.
+        first_width: The lowest of the lower thresholds that only some feed-forward layers reach.
         groups: The models by depth, ascending; within a depth in the given order.
     """
 
     def __init__(self, architectures: Sequence[Architecture], ranks: Ranks) -> None:
-        self.thresholds = np.array(sorted(rank for rank in ranks.rank.values() if rank > 0))
-        self.weights = np.diff(self.thresholds, prepend=0)
-        place_of_rank = {rank: place for place, rank in enumerate(self.thresholds.tolist())}
-        self._place = {label: place_of_rank.get(rank, -1) for label, rank in ranks.rank.items()}
-        heads = sorted(place for label, place in self._place.items() if "_p-" in label)
-        widths = sorted(place for label, place in self._place.items() if label[0] == "f")
-        self.head_span, self.width_span = (heads[0], heads[-1]), (widths[0], widths[-1])
         self._ranks = ranks
-        self._layers: dict[Layer, tuple] = {}
+        thresholds = sorted(rank for rank in ranks.rank.values() if rank > 0)
+        self._place = {label: thresholds.index(rank) if rank else -1 for label, rank in ranks.rank.items()}
+        self._lower = 1 + min(place for label, place in self._place.items() if "_p-" in label)
+        weights = np.diff(thresholds, prepend=0).astype(np.float32)
+        self.lower_weights, self.upper_weights = weights[: self._lower], weights[self._lower :]
+        self.first_width = 1 + min(place for label, place in self._place.items() if label.startswith("f"))
+        self._layers: dict[Layer, tuple[tuple, tuple]] = {}
         by_depth: dict[int, list[int]] = {}
         for k, architecture in enumerate(architectures):
             by_depth.setdefault(len(architecture.layers), []).append(k)
@@ -86,41 +113,60 @@ class GraphArrays:
         ]
 
     def _group(self, depth: int, architectures: list[Architecture], places: np.ndarray) -> DepthGroup:
-        layers = [[self._layer(layer, architecture) for layer in architecture.layers] for architecture in architectures]
-        groups = max(len(layer[0]) for model in layers for layer in model)
-        stack = max(len(layer[2]) for model in layers for layer in model)
-        count = len(architectures)
-        head_place = np.zeros((depth, groups, count), np.int16)
-        head_count = np.zeros((depth, groups, count), np.int16)
-        width_place = np.zeros((depth, stack, count), np.int16)
-        width_count = np.zeros((depth, count), np.int16)
-        above = np.zeros((count, len(self.thresholds)), np.int16)
-        edges = np.ones(count, np.int32)
-        for k, model in enumerate(layers):
-            for j, (heads, counts, widths, reached, layer_edges) in enumerate(model):
-                head_place[j, : len(heads), k] = heads
-                head_count[j, : len(heads), k] = counts
-                width_place[j, : len(widths), k] = widths
-                width_count[j, k] = len(widths)
-                above[k] += reached
-                edges[k] += layer_edges
-        above += self._reached(["input", "output"])
-        above = np.ascontiguousarray(above.T)
-        return DepthGroup(depth, places, above, head_place, head_count, width_place, width_count, edges)
+        heads: dict[tuple, int] = {}
+        chains: dict[tuple, int] = {}
+        heads_of, chains_of, edges = [], [], []
+        for architecture in architectures:
+            layers = [self._layer(layer, architecture) for layer in architecture.layers]
+            upper = tuple(layer[0] for layer in layers)
+            total = sum(count for layer in upper for _, count in layer)
+            lower = (total, tuple(layer[1] for layer in layers))
+            heads_of.append(heads.setdefault(upper, len(heads)))
+            chains_of.append(chains.setdefault(lower, len(chains)))
+            edges.append(1 + 2 * total + sum(len(widths) + 3 for widths in lower[1]))
+        return DepthGroup(
+            depth,
+            places,
+            self._heads(depth, list(heads)),
+            self._chains(depth, list(chains)),
+            np.array(heads_of, np.int32),
+            np.array(chains_of, np.int32),
+            np.array(edges, np.int32),
+        )
 
-    def _layer(self, layer: Layer, architecture: Architecture) -> tuple:
+    def _layer(self, layer: Layer, architecture: Architecture) -> tuple[tuple, tuple]:
+        """((place, count) of each group of heads, places of the widths)."""
         if layer not in self._layers:
             self._ranks.check(architecture)
-            labels = layer.labels
-            heads = labels[: len(layer.heads)]
-            kinds = list(dict.fromkeys(heads))
-            counts = [heads.count(kind) for kind in kinds]
-            widths = [self._place[label] for label in labels[len(heads) + 1 : -1]]
-            layer_edges = 2 * len(heads) + len(widths) + 3
-            places = [self._place[kind] for kind in kinds]
-            self._layers[layer] = (places, counts, widths, self._reached(labels), layer_edges)
+            names = layer.labels[: len(layer.heads)]
+            kinds = dict.fromkeys(names)
+            heads = tuple((self._place[kind] - self._lower, names.count(kind)) for kind in kinds)
+            widths = tuple(self._place[label] for label in layer.labels[len(names) + 1 : -1])
+            self._layers[layer] = heads, widths
         return self._layers[layer]
 
-    def _reached(self, labels: Sequence[str]) -> np.ndarray:
-        places = np.array([self._place[label] for label in labels])
-        return (places[:, None] >= np.arange(len(self.thresholds))).sum(axis=0).astype(np.int16)
+    def _heads(self, depth: int, models: list[tuple]) -> Heads:
+        groups = max(len(layer) for model in models for layer in model)
+        place = np.full((depth, groups, len(models)), -1, np.int16)
+        count = np.zeros((depth, groups, len(models)), np.int16)
+        for k, model in enumerate(models):
+            for j, layer in enumerate(model):
+                for g, entry in enumerate(layer):
+                    place[j, g, k], count[j, g, k] = entry
+        reached = place >= np.arange(len(self.upper_weights))[:, None, None, None]
+        return Heads((reached * count).sum(axis=(1, 2)).astype(np.int16), place, count)
+
+    def _chains(self, depth: int, models: list[tuple]) -> Chains:
+        stack = max(len(widths) for _, model in models for widths in model)
+        place = np.full((depth, stack, len(models)), -1, np.int16)
+        count = np.zeros((depth, len(models)), np.int16)
+        above = np.zeros((self._lower, len(models)), np.int16)
+        for k, (heads, model) in enumerate(models):
+            above[:, k] = heads
+            above[0, k] += 1  # the output
+            above[: TAIL[0] + 1, k] += 2 * depth  # the add_norms
+            for j, widths in enumerate(model):
+                place[j, : len(widths), k] = widths
+                count[j, k] = len(widths)
+        reached = place >= np.arange(self._lower)[:, None, None, None]
+        return Chains(above + reached.sum(axis=(1, 2)).astype(np.int16), place, count)

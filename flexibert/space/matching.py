@@ -2,19 +2,42 @@
 
 Along an alignment of the spines (see `alignment`), every pair of matched heads or feed-forward layers preserves a known
 number of edges, so what remains is to pack pairs into the capacities of the optimal transport (see `packing`). That is
-done greedily, all columns at once, and the best alignment counts. Everything is symmetric: turning a pair of graphs round
-turns the alignments and the order of the pairs round with them.
+done greedily, all columns at once, for the heads and for the rest apart (see `arrays`), and the best alignment counts.
+Everything is symmetric: turning a pair of graphs round turns the alignments and the order of the pairs round with them.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from flexibert.space.alignment import INPUT, Alignment, Chains, alignments
-from flexibert.space.arrays import TAIL, DepthGroup, GraphArrays
+from flexibert.space.alignment import INPUT, Alignment, ChainPair, alignments
+from flexibert.space.arrays import TAIL, Chains, DepthGroup, GraphArrays, Heads
 from flexibert.space.packing import Packing, Reach
 
-COLUMNS = 8192  # models compared with one model at a time: the capacities then fit in a core's cache
+TABLE_BYTES = 100_000_000  # tables of distinct rows that are kept
+
+
+@dataclass(frozen=True)
+class Table:
+    """One row's part against the columns' distinct parts, by alignment; arrays of shape (alignments, columns).
+
+    Attributes:
+        preserved: Edges preserved; far below zero where the alignment is not possible.
+        my_ends: How many ends of the row's graph may stand for heads of the column's.
+        their_ends: How many ends of the column's graph may stand for heads of the row's.
+        transport: Vertex cost in ranks; shape (columns,).
+    """
+
+    preserved: np.ndarray
+    my_ends: np.ndarray
+    their_ends: np.ndarray
+    transport: np.ndarray
+
+    def take(self, places: np.ndarray) -> "Table":
+        """The table of the given columns."""
+        return Table(*(array[..., places] for array in (self.preserved, self.my_ends, self.their_ends, self.transport)))
 
 
 class Columns:
@@ -22,147 +45,176 @@ class Columns:
 
     def __init__(self, group: DepthGroup, arrays: GraphArrays) -> None:
         self.group = group
-        self._weights = arrays.weights.astype(np.float32)
         # No more edges are preserved, and no more vertices matched, than the columns have.
-        self._kind = np.dtype(np.int8 if group.edges.max() <= np.iinfo(np.int8).max else np.int16)
-        thresholds, models = group.above.shape
-        self._whole = slice(0, thresholds)
-        self._head_span = slice(arrays.head_span[0] + 1, arrays.head_span[1] + 1)
-        self._width_span = slice(arrays.width_span[0] + 1, arrays.width_span[1] + 1)
-        self._tail_span = slice(0, arrays.width_span[1] + 1)
-        self._heads = Reach(group.head_place, thresholds, self._kind)
-        self._chains = Reach(group.chains(), thresholds, self._kind)
-        self._chains_from_end = Reach(group.chains_from_end(), thresholds, self._kind)
-        self._ends = Reach(np.tile(np.array([[-1], [0]]), models), thresholds, self._kind)
-        self._longest = group.width_place.shape[1]
-        self._head_count = group.head_count.astype(self._kind)
-        self._width_count = group.width_count.astype(self._kind)
+        kind = np.dtype(np.int8 if group.edges.max() < -_impossible(np.int8) else np.int16)
+        self._heads = _HeadColumns(group.heads, group.depth, arrays.upper_weights, kind)
+        self._chains = _ChainColumns(group.chains, group.depth, arrays, kind)
+        self._head_table = _remember(self._heads.table, len(group.heads.above.T))
+        self._chain_table = _remember(self._chains.table, len(group.chains.above.T))
 
     def costs(self, row: DepthGroup, start: int) -> tuple[np.ndarray, np.ndarray]:
         """Vertex cost in ranks and edge cost in edges between the only model of `row` and those from `start` on; int32."""
-        stop = len(self.group.places)
-        blocks = [slice(first, min(first + COLUMNS, stop)) for first in range(start, stop, COLUMNS)]
-        transports, edges = zip(*(self._block(row, block) for block in blocks), strict=True)
-        return np.concatenate(transports), np.concatenate(edges)
+        heads = self._head_table(row.depth, _Key(row.heads)).take(self.group.heads_of[start:])
+        chains = self._chain_table(row.depth, _Key(row.chains)).take(self.group.chains_of[start:])
+        preserved = heads.preserved + chains.preserved
+        preserved += np.minimum(heads.my_ends, chains.my_ends)
+        preserved += np.minimum(heads.their_ends, chains.their_ends)
+        edges = row.edges + self.group.edges[start:] - 2 * np.maximum(preserved.max(axis=0), 0).astype(np.int32)
+        return (heads.transport + chains.transport).astype(np.int32), edges
 
-    def _block(self, row: DepthGroup, block: slice) -> tuple[np.ndarray, np.ndarray]:
-        surplus = row.above - self.group.above[:, block]
+
+def _impossible(kind: type | np.dtype) -> int:
+    """A number of preserved edges so low that no others make up for it, and that adding to does not overflow."""
+    return int(np.iinfo(kind).min // 2)
+
+
+class _Key:
+    """A row's part that compares by content, so that its table is found again."""
+
+    def __init__(self, part: Heads | Chains) -> None:
+        self.part = part
+        self._bytes = part.above.tobytes() + part.place.tobytes() + part.count.tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._bytes == other._bytes
+
+
+def _remember(function, columns: int):
+    return lru_cache(maxsize=max(1, TABLE_BYTES // (100 * columns)))(function)
+
+
+def _in_turn(mine: Iterable[int], theirs: Iterable[int], alignment: Alignment) -> list[tuple[int, int]]:
+    """All pairs in an order that turns round with the alignment."""
+    pairs = [(i, j) for i in mine for j in theirs]
+    return sorted(pairs, key=lambda pair: (sum(pair), pair[0] if alignment.by_first else pair[1]))
+
+
+class _HeadColumns:
+    """The distinct sets of heads of the columns."""
+
+    def __init__(self, heads: Heads, depth: int, weights: np.ndarray, kind: np.dtype) -> None:
+        self._above, self._count, self._depth, self._weights, self._kind = (
+            heads.above,
+            heads.count.astype(kind),
+            depth,
+            weights,
+            kind,
+        )
+        self._reach = Reach(heads.place, len(weights), kind)
+        # An end of a graph ranks below all heads, as far as the thresholds between heads can tell.
+        self._ends = Reach(np.full((1, 1, self._above.shape[1]), -1), len(weights), kind)
+
+    def table(self, depth: int, key: _Key) -> Table:
+        """The row's heads against all columns."""
+        row = key.part
+        surplus = row.above - self._above
         transport = self._weights @ np.abs(surplus).astype(np.float32)
-        packing = Packing(surplus, self._kind, block)
+        packing = Packing(surplus, self._kind)
+        found = [self._match(row, packing, alignment) for alignment in alignments(depth, self._depth)]
+        return Table(*map(np.array, zip(*found, strict=True)), transport)
+
+    def _match(self, row: Heads, packing: Packing, alignment: Alignment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        packing.reset()
+        mine = {(i, g): self._kind.type(count) for (i, g), count in np.ndenumerate(row.count[:, :, 0]) if count}
+        theirs = {place: self._count[place] for place in np.ndindex(self._count.shape[:2])}
+        inputs = np.ones(packing.columns, bool)  # where matching input to input keeps no edge
         preserved = np.zeros(packing.columns, self._kind)
-        for alignment in alignments(row.depth, self.group.depth):
-            found = _Trial(self, row, block, packing, alignment).preserved()
-            np.maximum(preserved, found, out=preserved)
-        edges = row.edges + self.group.edges[block] - 2 * preserved.astype(np.int32)
-        return transport.astype(np.int32), edges
+        for i, j, worth in alignment.heads:
+            for g, k in _in_turn(range(row.count.shape[1]), range(self._count.shape[1]), alignment):
+                if (i, g) not in mine:
+                    continue
+                wanted = np.minimum(mine[i, g], theirs[j, k])
+                amount = packing.take(int(row.place[i, g, 0]), self._reach, (j, k), wanted)
+                mine[i, g], theirs[j, k] = mine[i, g] - amount, theirs[j, k] - amount
+                preserved += amount * self._kind.type(worth)
+                if (i, j, worth) == (0, 0, 1):
+                    inputs &= amount == 0
+        my_ends, their_ends = np.zeros_like(preserved), np.zeros_like(preserved)
+        for end, j in alignment.first_ends:
+            wanted = np.minimum(theirs[j, 0], inputs if end == INPUT else self._kind.type(1))
+            amount = packing.take(-1, self._reach, (j, 0), wanted)
+            theirs[j, 0] = theirs[j, 0] - amount
+            my_ends += amount
+        for end, i in alignment.second_ends:
+            wanted = np.minimum(mine[i, 0], inputs if end == INPUT else np.ones_like(preserved))
+            amount = packing.take(int(row.place[i, 0, 0]), self._ends, (0, 0), wanted.astype(self._kind))
+            mine[i, 0] = mine[i, 0] - amount
+            their_ends += amount
+        return preserved, my_ends, their_ends
 
 
-class _Trial:
-    """One row, a block of columns and one alignment: pairs are taken, and the edges they preserve counted."""
+class _ChainColumns:
+    """The distinct sets of feed-forward chains of the columns, with the ends and the spine."""
 
-    def __init__(self, columns: Columns, row: DepthGroup, block: slice, packing: Packing, alignment: Alignment) -> None:
-        self.columns, self.row, self.block, self.packing, self.alignment = columns, row, block, packing, alignment
-        kind = packing.kind
-        self.mine = {(i, g): kind.type(count) for (i, g), count in np.ndenumerate(row.head_count[:, :, 0]) if count}
-        self.theirs = {(j, k): columns._head_count[j, k, block] for j, k in np.ndindex(columns._head_count.shape[:2])}
-        self.my_chain = {i: kind.type(count) for i, count in enumerate(row.width_count[:, 0])}
-        self.their_chain = {j: columns._width_count[j, block] for j in range(columns.group.depth)}
-        self.free_inputs = np.ones(packing.columns, bool)  # where matching input to input keeps no edge
-        self.total = np.full(packing.columns, alignment.fixed, kind)
+    def __init__(self, chains: Chains, depth: int, arrays: GraphArrays, kind: np.dtype) -> None:
+        self._above, self._count, self._depth, self._kind = chains.above, chains.count.astype(kind), depth, kind
+        self._weights, self._first_width = arrays.lower_weights, arrays.first_width
+        self._longest = chains.place.shape[1]
+        self._reach = Reach(chains.with_tail(), len(self._weights), kind)
+        self._reach_from_end = Reach(chains.from_end(), len(self._weights), kind)
 
-    def preserved(self) -> np.ndarray:
-        """Edges preserved by the pairs that fit, or 0 where the alignment itself does not; shape (columns,)."""
-        fits = self.packing.reset(self.alignment.lifted)
-        for i, j, worth in self.alignment.heads:
-            self._match_heads(i, j, worth)
-        for chains in self.alignment.chains:
-            self._match_chains(chains)
-        self._match_leftovers()
-        self._match_ends()
-        return self.total if fits is None else self.total * fits
+    def table(self, depth: int, key: _Key) -> Table:
+        """The row's chains against all columns, with what the alignments themselves preserve."""
+        row = key.part
+        surplus = row.above - self._above
+        transport = self._weights @ np.abs(surplus).astype(np.float32)
+        packing = Packing(surplus, self._kind)
+        found = [self._match(row, packing, alignment) for alignment in alignments(depth, self._depth)]
+        return Table(*map(np.array, zip(*found, strict=True)), transport)
 
-    def _pairs(self, mine: Iterable[int], theirs: Iterable[int]) -> list[tuple[int, int]]:
-        """All pairs in an order that turns round with the alignment."""
-        pairs = [(i, j) for i in mine for j in theirs]
-        return sorted(pairs, key=lambda pair: (sum(pair), pair[0] if self.alignment.by_first else pair[1]))
+    def _match(self, row: Chains, packing: Packing, alignment: Alignment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        packing.reset()
+        fits = np.ones(packing.columns, bool)
+        for threshold, count in enumerate(alignment.lifted):
+            if count:
+                fits &= packing.take_across(threshold, count)
+        mine = {i: self._kind.type(count) for i, count in enumerate(row.count[:, 0])}
+        theirs = dict(enumerate(self._count))
+        preserved = np.full(packing.columns, alignment.fixed, self._kind)
+        for pair in alignment.chains:
+            preserved += self._match_pair(row, packing, pair, mine, theirs)
+        preserved += self._match_leftovers(row, packing, alignment, mine, theirs)
+        my_ends, their_ends = packing.up.min(axis=0), packing.down.min(axis=0)
+        return np.where(fits, preserved, self._kind.type(_impossible(self._kind))), my_ends, their_ends
 
-    def _match_heads(self, i: int, j: int, worth: int) -> None:
-        """Heads of layer i of the row with heads of layer j of the columns."""
-        columns, row = self.columns, self.row
-        for g, k in self._pairs(range(row.head_place.shape[1]), range(columns.group.head_place.shape[1])):
-            if (i, g) not in self.mine:
-                continue
-            wanted = np.minimum(self.mine[i, g], self.theirs[j, k])
-            place = int(row.head_place[i, g, 0])
-            amount = self.packing.take(place, columns._heads, (j, k), wanted, columns._head_span)
-            self.mine[i, g] = self.mine[i, g] - amount
-            self.theirs[j, k] = self.theirs[j, k] - amount
-            for _ in range(worth):
-                self.total += amount
-            if (i, j, worth) == (0, 0, 1):  # kept by matching input to input
-                self.free_inputs = self.free_inputs & (amount == 0)
+    def _match_pair(self, row: Chains, packing: Packing, pair: ChainPair, mine: dict, theirs: dict) -> np.ndarray:
+        """Two chains from their starts on, as far as every vertex fits; what is left of them is noted."""
+        i, j = pair.first, pair.second
+        places = row.place[i, : row.count[i, 0], 0].tolist() + list(TAIL) * pair.first_tail
+        length = self._count[j] + self._kind.type(len(TAIL) * pair.second_tail)
+        first = 0 if pair.first_tail or pair.second_tail else self._first_width
+        before = np.ones(packing.columns, self._kind)
+        preserved = np.zeros(packing.columns, self._kind)
+        for p, place in enumerate(places[: self._longest + len(TAIL) * pair.second_tail]):
+            before = packing.take(place, self._reach, (j, p), (length > p) & before, first)
+            if p or pair.starts:
+                preserved += before
+            if pair.ends and p == len(places) - 1:
+                preserved += before & (length == len(places))
+            if p < row.count[i, 0]:
+                mine[i] = mine[i] - before
+            theirs[j] = np.maximum(theirs[j] - before, 0)
+        return preserved
 
-    def _match_chains(self, chains: Chains) -> None:
-        """Feed-forward chains from their starts on, as far as every vertex fits."""
-        columns, kind = self.columns, self.packing.kind
-        i, j = chains.first, chains.second
-        places = self.row.chain(i, chains.first_tail)
-        theirs = self.their_chain[j] + kind.type(len(TAIL) * chains.second_tail)
-        span = columns._tail_span if chains.first_tail or chains.second_tail else columns._width_span
-        before = np.full(self.packing.columns, 1, kind)
-        for p, place in enumerate(places[: columns._longest + len(TAIL) * chains.second_tail]):
-            amount = self.packing.take(place, columns._chains, (j, p), (theirs > p) & before, span)
-            if p or chains.starts:
-                self.total += amount
-            if chains.ends and p == len(places) - 1:
-                self.total += amount & (theirs == len(places))
-            if p < self.row.width_count[i, 0]:
-                self.my_chain[i] = self.my_chain[i] - amount
-            self.their_chain[j] = np.maximum(self.their_chain[j] - amount, 0)
-            before = amount
-
-    def _match_leftovers(self) -> None:
+    def _match_leftovers(
+        self, row: Chains, packing: Packing, alignment: Alignment, mine: dict, theirs: dict
+    ) -> np.ndarray:
         """What is left at the ends of chains, in runs: each run preserves the edges inside it."""
-        columns, row, kind = self.columns, self.row, self.packing.kind
-        mine = [i for i, left in self.my_chain.items() if row.width_count[i, 0] > 1 and np.any(left > 1)]
-        theirs = [j for j, left in self.their_chain.items() if np.any(left > 1)] if mine else []
-        for i, j in self._pairs(mine, theirs):
-            both = np.minimum(self.my_chain[i], self.their_chain[j])
-            before = (both > 1).astype(kind)
-            for back in range(1, min(int(row.width_count[i, 0]), columns._longest) + 1):
-                place = int(row.width_place[i, row.width_count[i, 0] - back, 0])
+        preserved = np.zeros(packing.columns, self._kind)
+        long = [i for i, left in mine.items() if row.count[i, 0] > 1 and np.any(left > 1)]
+        their_long = [j for j, left in theirs.items() if np.any(left > 1)] if long else []
+        for i, j in _in_turn(long, their_long, alignment):
+            both = np.minimum(mine[i], theirs[j])
+            before = (both > 1).astype(self._kind)
+            for back in range(1, min(int(row.count[i, 0]), self._longest) + 1):
+                place = int(row.place[i, row.count[i, 0] - back, 0])
                 wanted = (both >= back) & before
-                before = self.packing.take(place, columns._chains_from_end, (j, back - 1), wanted, columns._width_span)
+                before = packing.take(place, self._reach_from_end, (j, back - 1), wanted, self._first_width)
                 if back > 1:
-                    self.total += before
+                    preserved += before
                 else:  # a chain gives one run only: its places are counted from the end
-                    self.my_chain[i] = self.my_chain[i] * (1 - before)
-                    self.their_chain[j] = self.their_chain[j] * (1 - before)
-
-    def _match_ends(self) -> None:
-        """Inputs and outputs that the alignment leaves free, with heads that are left over.
-
-        An input that stands for a head of the first layer's partner keeps the edge to the add_norm; an output that
-        stands for a head after the last add_norm's partner keeps the edge from it.
-        """
-        columns, packing = self.columns, self.packing
-        for end, j in self.alignment.first_ends:
-            for k in range(columns.group.head_place.shape[1]):
-                wanted = np.minimum(self.theirs[j, k], self._free(end))
-                amount = packing.take(end - 1, columns._heads, (j, k), wanted, columns._whole)
-                self.theirs[j, k] = self.theirs[j, k] - amount
-                self.total += amount
-                if columns.group.head_place.shape[1] > 1:
-                    break
-        for end, i in self.alignment.second_ends:
-            if (i, 0) in self.mine:
-                wanted = np.minimum(self.mine[i, 0], self._free(end))
-                amount = packing.take(int(self.row.head_place[i, 0, 0]), columns._ends, end, wanted, columns._whole)
-                self.mine[i, 0] = self.mine[i, 0] - amount
-                self.total += amount
-
-    def _free(self, end: int) -> np.ndarray:
-        """1 where an end may stand for a head."""
-        if end == INPUT:
-            return self.free_inputs.astype(self.packing.kind)
-        return np.ones(self.packing.columns, self.packing.kind)
+                    mine[i], theirs[j] = mine[i] * (1 - before), theirs[j] * (1 - before)
+        return preserved

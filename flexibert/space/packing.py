@@ -28,60 +28,49 @@ class Packing:
     Args:
         surplus: Vertices of the row that reach each threshold minus those of each column; shape (thresholds, columns).
         kind: Integer type wide enough for the number of vertices that can be matched.
-        block: The columns' places in the arrays of `Reach`.
+
+    Attributes:
+        down, up: What is left for pairs whose vertex of the row has the higher, or the lower rank.
     """
 
-    def __init__(self, surplus: np.ndarray, kind: np.dtype, block: slice) -> None:
+    def __init__(self, surplus: np.ndarray, kind: np.dtype) -> None:
         most = np.iinfo(kind).max
         clipped = np.clip(surplus, -most, most).astype(kind)
         self.columns = surplus.shape[1]
         self.kind = kind
-        self._block = block
         self._full = np.maximum(clipped, 0), np.maximum(-clipped, 0)
-        self._down, self._up = np.empty_like(clipped), np.empty_like(clipped)
+        self.down, self.up = np.empty_like(clipped), np.empty_like(clipped)
 
-    def reset(self, lifted: tuple[int, int]) -> np.ndarray | None:
-        """Empty the packing but for pairs across the first two thresholds (see `Alignment.lifted`).
+    def reset(self) -> None:
+        """Empty the packing."""
+        np.copyto(self.down, self._full[0])
+        np.copyto(self.up, self._full[1])
 
-        Returns:
-            1 where those pairs fit and 0 where they do not; shape (columns,); None where there are none.
-        """
-        np.copyto(self._down, self._full[0])
-        np.copyto(self._up, self._full[1])
-        if lifted == (0, 0):
-            return None
-        fits = np.ones(self.columns, self.kind)
-        for threshold, count in enumerate(lifted):
-            if count:
-                left = (self._up if count > 0 else self._down)[threshold]
-                fits &= left >= abs(count)
-                np.maximum(left - self.kind.type(abs(count)), 0, out=left)
+    def take_across(self, threshold: int, count: int) -> np.ndarray:
+        """Match `count` pairs across one threshold, up, or down where it is negative; whether they fit."""
+        left = (self.up if count > 0 else self.down)[threshold]
+        fits = left >= abs(count)
+        np.maximum(left - self.kind.type(abs(count)), 0, out=left)
         return fits
 
-    def take(
-        self, place: int, reach: Reach, column: int | tuple[int, int], wanted: np.ndarray, span: slice
-    ) -> np.ndarray:
+    def take(self, place: int, reach: Reach, column: tuple[int, int], wanted: np.ndarray, first: int = 0) -> np.ndarray:
         """Match vertices of the row at a place with vertices of the columns; how many fit, at most `wanted`.
 
         Args:
-            place: Place of the row's operation among the thresholds; -1 below all.
+            place: Last threshold that the row's operation reaches.
             reach: Masks of the columns' operations.
             column: Which of their operations.
             wanted: Number of pairs; shape (columns,).
-            span: The thresholds that can lie between such operations; others are not looked at.
+            first: The first threshold that can lie between such operations; those below are not looked at.
         """
-        split = min(max(place + 1, span.start), span.stop)
+        split = max(place + 1, first)
+        reached, missed = reach.reached[column], reach.missed[column]
         amount = wanted
-        taken = []
-        for left, masks, part in (
-            (self._down, (reach.reached, reach.missed), slice(span.start, split)),
-            (self._up, (reach.missed, reach.reached), slice(split, span.stop)),
-        ):
-            if part.start == part.stop:
-                continue
-            outside, between = (mask[column][part, self._block] for mask in masks)
-            amount = np.minimum(amount, (left[part] | outside).min(axis=0))
-            taken.append((left[part], between))
-        for left, between in taken:
-            left -= amount & between
+        if split > first:
+            amount = np.minimum(amount, (self.down[first:split] | reached[first:split]).min(axis=0))
+        if split < len(reached):
+            amount = np.minimum(amount, (self.up[split:] | missed[split:]).min(axis=0))
+            self.up[split:] -= amount & reached[split:]
+        if split > first:
+            self.down[first:split] -= amount & missed[first:split]
         return amount
