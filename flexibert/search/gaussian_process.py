@@ -22,7 +22,7 @@ KEPT = 4  # hypotheses that predict; the others weigh little
 LEAST_WEIGHT = 0.02  # of a kept hypothesis, relative to the heaviest
 JITTER = 1e-8
 PRIOR_SHAPE = 1.0  # of the inverse gamma prior of the process's variance; its scale is the variance of the scores
-BLOCK = 8192  # candidates predicted at a time, so that their covariances stay in the cache
+BLOCK = 2048  # candidates predicted at a time, so that their covariances stay in the cache
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,24 @@ class Hypothesis:
 
     def covariance(self, relation: Relation) -> np.ndarray:
         """Prior covariance between points in units of `scale`; shape as the relation's."""
-        return self.trend * relation.products + (1 - self.trend) * matern(relation.distances / self.length)
+        return self.blend(relation.products, matern(relation.distances / self.length))
 
-    def posterior(self, relation: Relation, squares: np.ndarray) -> Posterior:
+    def blend(self, products: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+        """The covariance from its trend and its Matern part."""
+        return self.trend * products + (1 - self.trend) * smooth
+
+    def posterior(self, covariance: np.ndarray, squares: np.ndarray) -> Posterior:
         """Predict points.
 
         Args:
-            relation: Of the observed points to these; shape (observations, points).
+            covariance: Between the observed points and these; shape (observations, points).
             squares: Squared length of their trend inputs; shape (points,).
         """
-        solved = solve_triangular(self.factor, self.covariance(relation), lower=True, check_finite=False)
+        solved = solve_triangular(self.factor, covariance, lower=True, check_finite=False, overwrite_b=True)
         mean = self.level + self.residual @ solved
         unsure_of_level = (1 - self.ones @ solved) ** 2 / (self.ones @ self.ones)
         prior = self.trend * squares + (1 - self.trend)
-        variance = prior - np.square(solved).sum(axis=0) + unsure_of_level
+        variance = prior - np.einsum("ij,ij->j", solved, solved) + unsure_of_level
         return Posterior(self.weight, mean, self.scale * np.maximum(variance, 1e-12), self.scale * self.noise)
 
 
@@ -153,7 +157,12 @@ class GaussianProcess:
 
     def _block(self, points: Coordinates) -> list[Posterior]:
         relation, squares = relate(self.observed, points), np.square(points.trend).sum(axis=1)
-        return [hypothesis.posterior(relation, squares) for hypothesis in self.hypotheses]
+        lengths = {hypothesis.length for hypothesis in self.hypotheses}
+        smooth = {length: matern(relation.distances / length) for length in lengths}
+        return [
+            hypothesis.posterior(hypothesis.blend(relation.products, smooth[hypothesis.length]), squares)
+            for hypothesis in self.hypotheses
+        ]
 
     def believing(self, points: Coordinates) -> "GaussianProcess":
         """The process after seeing its own predictions at some points, as a batch assumes of its earlier picks.
