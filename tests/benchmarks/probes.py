@@ -23,8 +23,7 @@ from flexibert.training.pretrain import new_network, pretrain
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 MODELS = {  # of the default design space
-    "l4 h64 attention": {"l": 4, "o": ["sa"] * 4, "h": [64] * 4, "n": [2] * 4, "f": [[128]] * 4, "p": ["sdp"] * 4},
-    "l2 h32 transform": {"l": 2, "o": ["l"] * 2, "h": [32] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": ["dct"] * 2},
+    "l2 h64 attention": {"l": 2, "o": ["sa"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": ["sdp"] * 2},
     "l2 h64 convolution": {"l": 2, "o": ["c"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": [5] * 2},
     "l4 h64/32 mixed": {
         "l": 4,
@@ -77,7 +76,9 @@ def report(name: str, work: Path, names: list[str], seeds: int) -> None:
     trained, fresh = work / "models" / name / "trained", work / "models" / name / "fresh"
     seconds = make_models(name, work, trained, fresh)
     validation = read_json(trained / "card.json")["validation_loss"]
-    print(f"\n{name}: pre-trained in {seconds:.0f} s to a validation loss of {validation:.2f}; {seeds} fine-tunings each")
+    print(
+        f"\n{name}: pre-trained in {seconds:.0f} s to a validation loss of {validation:.2f}; {seeds} fine-tunings each"
+    )
     print(f"{'probe':8} {'metrics':18} {'majority':>8} {'fresh':>14} {'pre-trained':>14} {'seconds':>8}")
     beats = helps = 0
     for task in names:
@@ -104,7 +105,15 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path) -> float:
     start = time.perf_counter()
     if not (trained / "card.json").exists():
         pretrain(
-            run, manifest, tokens, SETTINGS["pretrain"], SETTINGS["model"], 1, work / "resume", trained, SETTINGS["jobs"]
+            run,
+            manifest,
+            tokens,
+            SETTINGS["pretrain"],
+            SETTINGS["model"],
+            1,
+            work / "resume",
+            trained,
+            SETTINGS["jobs"],
         )
         torch.manual_seed(1)
         save_model(fresh, new_network(MODELS[name], tokens, SETTINGS["model"]))
