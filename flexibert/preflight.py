@@ -80,12 +80,17 @@ def _data_problems(settings: Settings) -> list[str]:
     return [*check_corpus(settings["corpus"]), *check_tasks(settings["tasks"])]
 
 
+def lasting(settings: Settings) -> Settings:
+    """The settings that can change a result: all but how work is done."""
+    return {key: value for key, value in settings.items() if key != "jobs"}
+
+
 def changes_since(results: str | Path, settings: Settings) -> list[str]:
     """Lines that tell how the settings differ from those that made a results folder, and what will be made again."""
     kept = Path(results) / "config.yaml"
     if not kept.is_file():
         return []
-    changed = differences(read_yaml(kept), settings)
+    changed = differences(read_yaml(kept), lasting(settings))
     if not changed:
         return []
     lines = [f"{results} was made with other settings; what depends on them is made again:"]

@@ -14,7 +14,7 @@ rule settings:
         mem_mb=500,
         runtime=5,
     params:
-        settings={key: value for key, value in CFG.items() if key != "jobs"},
+        settings=lasting(CFG),
     message:
         "Writing the settings of experiment {params.settings[name]}"
     script:
