@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from flexibert.errors import UsageError
 from flexibert.files import read_json, write_json
 from flexibert.training.state import KEEP, StateKeeper, SupersededError, identity_of
 
@@ -117,6 +118,12 @@ def test_a_lease_that_is_no_json_is_no_claim(tmp_path):
     with pytest.raises(SupersededError):
         keeper.check_lease()
     assert read_json(keeper.lease)["writer"] == "another"
+
+
+def test_a_resume_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="resume folder cannot be written"):
+        keeper_in(tmp_path / "file" / "resume")
 
 
 def test_states_are_due_by_steps_and_by_time(tmp_path):

@@ -105,6 +105,9 @@ class Tuning:
             with suppress(OSError):  # on a full disk the trial is repeated after a resume
                 write_json(self._record, {"identity": self.identity, "trials": as_rows(self.trials)})
         best = best_of(self.trials)
+        shutil.rmtree(
+            out / "model", ignore_errors=True
+        )  # of an earlier job: no rule's output, so nobody else removes it
         with whole_results(out, self.keeper) as folder:
             write_json(folder / "best.json", self._result(best))
             write_text(folder / "trials.csv", trials_table(self.trials))

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from flexibert.errors import UsageError
 from flexibert.files import file_digest, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class StateKeeper:
         identity: What decides the job's result, see `identity_of`.
         every_steps: Steps between two states.
         every_minutes: Longest time between two states.
+
+    Raises:
+        UsageError: The folder cannot be written.
     """
 
     def __init__(self, folder: str | Path, identity: str, every_steps: int, every_minutes: float) -> None:
@@ -63,8 +67,13 @@ class StateKeeper:
 
     def _claim(self) -> None:
         """Take the folder over: a twin left by a killed run finds out at its next look and stops."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.lease, {"writer": self.writer, "time": time.time()})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.lease, {"writer": self.writer, "time": time.time()})
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: the resume folder cannot be written ({error}); make it writable"
+            ) from error
         for part in self.folder.glob(".state-*.part"):  # half a state of a writer that is gone, or must go
             part.unlink(missing_ok=True)
 
