@@ -9,6 +9,7 @@ import pytest
 from results_folder import MadeUpResults
 
 from flexibert.cli import main
+from flexibert.files import write_json
 from flexibert.report.folder import ResultsFolder
 from flexibert.report.status import is_alive, screen, search_states
 
@@ -47,6 +48,14 @@ def test_half_finished_search_tells_counts_jobs_best_failures_and_what_is_missin
 def test_a_job_without_a_sign_of_life_is_told_as_stopped(half):
     lines = screen(ResultsFolder(half), width=200, height=60).splitlines()
     assert any(re.search(r"finetune .* stopped, last sign of life 1:\d\d:\d\d ago", line) for line in lines)
+
+
+def test_a_job_that_has_just_begun_is_listed(tmp_path):
+    made = MadeUpResults(tmp_path / "begun")
+    write_json(made.path / "resume/finetune/a/scratch/cola/lease.json", {"writer": "x", "time": time.time() - 65})
+    text = screen(ResultsFolder(made.path))
+    assert "finetune a scratch cola  begun 1:0" in text
+    assert ": running" in text.splitlines()[0]
 
 
 def test_a_job_whose_process_has_ended_is_not_alive(half):

@@ -4,6 +4,7 @@ Nothing here needs Snakemake or a running process, so that it works on a cluster
 A file that is not there yet is nothing special; a file that cannot be read is named.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -142,6 +143,17 @@ class ResultsFolder:
                 found.append({"file": path, **json.loads(path.read_text(encoding="utf-8"))})
             except (FileNotFoundError, json.JSONDecodeError):
                 continue
+        return found
+
+    @cached_property
+    def begun(self) -> list[tuple[str, float]]:
+        """Jobs that hold their state and have told no progress yet: name and seconds since the epoch of their begin."""
+        found = []
+        for path in sorted(self.path.glob("resume/**/lease.json")):
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # as above
+                if not path.with_name("progress.json").exists():
+                    begin = json.loads(path.read_text(encoding="utf-8"))["time"]
+                    found.append((" ".join(path.parent.relative_to(self.path / "resume").parts), begin))
         return found
 
     def observations(self, search: str) -> "pd.DataFrame":

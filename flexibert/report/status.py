@@ -115,17 +115,13 @@ def screen(
     best = max((state.best for state in states if state.best), default=None)
     sections = [
         ("Searches", _table([_search_row(state) for state in states]) or ["none has begun"]),
-        ("Running", [_job_line(job, now) for job in folder.progress] or ["no job has told its progress"]),
+        ("Running", _running_lines(folder, now) or ["no training"]),
         ("Best so far", _best_lines(folder, best, width)),
         ("Failed", _failure_lines(folder, states)),
         ("Missing", lacking or ["nothing: the experiment is finished"]),
     ]
     head = f"{folder.name}  ({folder.path})"
-    state = (
-        "finished"
-        if not lacking
-        else ("running" if any(is_alive(job, now) for job in folder.progress) else "unfinished")
-    )
+    state = "finished" if not lacking else ("running" if _is_running(folder, now) else "unfinished")
     rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
     lines = [_styled(f"{head}: {state}", "1", colour)]
     for title, body in sections:
@@ -183,6 +179,16 @@ def is_alive(job: dict[str, Any], now: float) -> bool:
     if now - job["time"] > STALE_SECONDS:
         return False
     return job.get("host") != os.uname().nodename or Path(f"/proc/{job['pid']}").exists() or not Path("/proc").is_dir()
+
+
+def _is_running(folder: ResultsFolder, now: float) -> bool:
+    alive = any(is_alive(job, now) for job in folder.progress)
+    return alive or any(now - begin < STALE_SECONDS for _, begin in folder.begun)
+
+
+def _running_lines(folder: ResultsFolder, now: float) -> list[str]:
+    lines = [_job_line(job, now) for job in folder.progress]
+    return lines + [f"{name}  begun {_duration(now - begin)} ago" for name, begin in folder.begun]
 
 
 def _job_line(job: dict[str, Any], now: float) -> str:
