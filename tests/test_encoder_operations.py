@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flexibert.encoder.network import Encoder
-from flexibert.encoder.operations import RelativePositions, sequence_basis, shifted_sum, transform
+from flexibert.encoder.operations import RelativePositions, convolve_dynamically, drop, sequence_basis, transform
 from flexibert.encoder.settings import EncoderSettings
 
 OPERATIONS = [("sa", "sdp"), ("sa", "wma"), ("l", "dft"), ("l", "dct"), ("c", 5), ("c", 9)]
@@ -59,11 +59,29 @@ def test_long_transform_stays_exact_in_single_precision():
     assert (single - exact).abs().max() / exact.abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 9])
-def test_shifted_sum_equals_a_depthwise_convolution(kernel):
-    x, weights = torch.randn(2, 6, 4, dtype=torch.double), torch.randn(4, kernel, dtype=torch.double)
-    convolved = torch.nn.functional.conv1d(x.transpose(1, 2), weights[:, None], padding=kernel // 2, groups=4)
-    assert torch.allclose(shifted_sum(x, weights.T), convolved.transpose(1, 2), atol=1e-12)
+@pytest.mark.parametrize("size", [1, 3, 9])
+@pytest.mark.parametrize("length", [1, 6])
+def test_dynamic_convolution_equals_the_definition(length, size):
+    values = torch.randn(2, 3, length, 4, dtype=torch.double)
+    kernel = torch.randn(2, 3, length, size, dtype=torch.double)
+    expected = torch.zeros_like(values)
+    for place in range(length):
+        for tap in range(size):
+            seen = place + tap - size // 2
+            if 0 <= seen < length:
+                expected[:, :, place] += kernel[:, :, place, tap, None] * values[:, :, seen]
+    assert torch.allclose(convolve_dynamically(values, kernel), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate):
+    torch.manual_seed(0)
+    dropped = drop(torch.ones(1001, 999), rate)
+    assert (dropped == 0).float().mean() == pytest.approx(rate, abs=0.002)
+    assert dropped.mean() == pytest.approx(1, abs=0.003)
+    assert torch.allclose(dropped[dropped > 0], torch.tensor(1 / (1 - rate)), rtol=1e-4)
+    neighbours = (dropped[:, :-1] == 0) & (dropped[:, 1:] == 0)  # lanes of one number do not go together
+    assert neighbours.float().mean() == pytest.approx(rate**2, abs=0.002)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from flexibert.encoder.operations import (
     OPERATIONS,
+    Dropout,
     Operation,
     RelativePositions,
     SelfAttention,
@@ -46,7 +47,7 @@ class Embeddings(nn.Module):
         absolute = settings.positions == "absolute"
         self.positions = nn.Embedding(settings.max_positions, hidden) if absolute else None
         self.norm = nn.LayerNorm(hidden, eps=LAYER_NORM_EPSILON)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, input_ids: Tensor | None, token_type_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
         """Hidden states of shape (batch, length, h[0]) from ids of shape (batch, length) or given word embeddings."""
@@ -87,7 +88,7 @@ class Layer(nn.Module):
         self.feed_forward = FeedForward(layer.hidden, layer.feed_forward)
         self.feed_forward_norm = nn.LayerNorm(layer.hidden, eps=LAYER_NORM_EPSILON)
         self.projection = None if layer.next_hidden is None else nn.Linear(layer.hidden, layer.next_hidden)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, x: Tensor, tokens: Tokens) -> Tensor:
         """(batch, length, hidden) to (batch, length, width of the next layer)."""
@@ -231,7 +232,7 @@ class ClassificationHead(nn.Module):
         super().__init__()
         hidden = settings.layers[-1].hidden
         self.pooler = nn.Linear(hidden, hidden)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.classifier = nn.Linear(hidden, labels)
         initialise(self, settings.initializer_range)
 
