@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,14 +22,18 @@ def test_seeds_depend_on_the_name_alone():
     assert len({derive_seed(root, "x", part) for root in range(20) for part in range(20)}) == 400
 
 
+def fail_after(part: Path) -> None:
+    part.write_text("half")
+    raise RuntimeError
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "deep" / "value.json"
     write_json(path, {"b": 1, "a": [1.5]})
     with pytest.raises(ValueError, match="Out of range"):
         write_json(path, {"a": float("nan")})
     with pytest.raises(RuntimeError), whole_file(path) as part:
-        part.write_text("half")
-        raise RuntimeError
+        fail_after(part)
     assert read_json(path) == {"a": [1.5], "b": 1}
     assert [item.name for item in path.parent.iterdir()] == ["value.json"]
 
@@ -70,7 +75,8 @@ def test_progress_tells_lines_and_a_file_for_status(tmp_path, caplog):
 
 
 def test_a_held_folder_refuses_a_second_holder_and_says_who_has_it(tmp_path):
-    code = f"from flexibert.hold import hold; import time; hold({str(tmp_path)!r}); print('held', flush=True); time.sleep(60)"
+    code = f"import time; from flexibert.hold import hold; hold({str(tmp_path)!r}); print('held', flush=True); "
+    code += "time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
     with pytest.raises(UsageError, match=f"held by process {other.pid} of .* since"):

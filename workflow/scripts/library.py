@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from flexibert.space.library import level_library
-
 from flexibert.log import job_log
+from flexibert.space.library import level_library
 
 with job_log(snakemake.log[0]):
     level_library(

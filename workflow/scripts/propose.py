@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from flexibert.encoder.transfer import predicted_overlap
-
 from flexibert.log import job_log
 from flexibert.search.rounds import propose_round
 
