@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flexibert import __version__
+import flexibert
 from flexibert.errors import UsageError
 
 
@@ -23,18 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"flexibert {options.command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        return 0
     except OSError as error:  # a missing file, a full disk, a read-only folder: never a bug of ours
         print(f"flexibert {options.command}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0
     return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their help."""
-    parser = argparse.ArgumentParser(prog="flexibert", description=__import__("flexibert").__doc__)
-    parser.add_argument("--version", action="version", version=__version__)
+    parser = argparse.ArgumentParser(prog="flexibert", description=flexibert.__doc__)
+    parser.add_argument("--version", action="version", version=flexibert.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
@@ -78,11 +78,14 @@ def _bench(options: argparse.Namespace) -> None:
         os.environ.setdefault(name, "1")  # seeds are run side by side; and one thread gives equal sums everywhere
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from flexibert.search.bench import BenchSettings, report, run_bench
+    from flexibert.search.bench_plot import check_picture
 
     tasks = tuple(filter(None, options.tasks.split(",")))
     settings = BenchSettings(options.method, options.budget, options.init, options.batch, options.embedding, tasks)
-    run_bench(options.table, settings, options.seeds, options.out, options.jobs)
     picture = options.out.with_suffix(".svg") if options.plot == Path() else options.plot
+    if picture is not None:
+        check_picture(picture)
+    run_bench(options.table, settings, options.seeds, options.out, options.jobs)
     print(report(options.table, settings, [options.out, *options.compare], picture))
 
 
