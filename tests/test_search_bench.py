@@ -124,9 +124,10 @@ def test_plot_and_comparison(table, tmp_path, capsys):
     assert "local" in shown
 
 
-def test_results_of_another_table_are_no_comparison(table, tmp_path, capsys):
+@pytest.mark.parametrize("content", ['{"method": "random", "scores": [-1.0]}', '{"steps": 3}', "no JSON", ""])
+def test_results_of_another_table_are_no_comparison(table, tmp_path, capsys, content):
     out, other = tmp_path / "out.jsonl", tmp_path / "other.jsonl"
-    other.write_text(json.dumps({"method": "random", "seed": 0, "ids": ["x"], "scores": [-1.0], "seconds": [0]}) + "\n")
+    other.write_text(content + "\n")
     arguments = [
         "--method",
         "random",
@@ -160,12 +161,21 @@ def test_results_of_another_table_are_no_comparison(table, tmp_path, capsys):
         ({"--embedding": "transformer2vec"}, "needs model dictionaries"),
         ({"--method": "largest"}, "feature columns only"),
         ({"--tasks": "cola"}, "leave out --tasks"),
+        ({"--jobs": "-1"}, "jobs is -1"),
+        ({"--plot": "regret.xyz"}, "let its name end in .svg"),
     ],
 )
 def test_bad_input_is_a_sentence_and_leaves_nothing(table, tmp_path, capsys, change, sentence):
     out = tmp_path / "out.jsonl"
-    arguments = {"--method": "random", "--budget": "10", "--seeds": "1", "--init": "5", "--out": str(out)} | change
-    assert main(["bench", str(table), *(part for pair in arguments.items() for part in pair), "--jobs", "1"]) == 1
+    arguments = {
+        "--method": "random",
+        "--budget": "10",
+        "--seeds": "1",
+        "--init": "5",
+        "--out": str(out),
+        "--jobs": "1",
+    } | change
+    assert main(["bench", str(table), *(part for pair in arguments.items() for part in pair)]) == 1
     told = capsys.readouterr().err
     assert sentence in told
     assert "Traceback" not in told

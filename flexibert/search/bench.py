@@ -90,8 +90,10 @@ def run_bench(
         The lines of `out`: method, seed, ids and scores in order of evaluation, seconds each proposal took.
     """
     out = Path(out)
-    if seeds < 1:
-        raise SearchError(f"seeds is {seeds}; it must be at least 1")
+    counts = {"seeds": seeds} if jobs is None else {"seeds": seeds, "jobs": jobs}
+    problems = [f"{name} is {value}; it must be at least 1" for name, value in counts.items() if value < 1]
+    if problems:
+        raise SearchError(problems)
     method_named(settings.method)  # an unknown name is told before a large table is read
     content = read_table(table, settings.tasks)
     pool = pool_from_table(content, settings.embedding)
@@ -297,8 +299,8 @@ def report(table: str | Path, settings: BenchSettings, outs: Sequence[Path], pic
     scores = read_table(table, settings.tasks).scores
     traces: dict[str, list[Trace]] = {}
     for out in outs:
-        lines = read_jsonl(out)
-        if not lines or any(not set(line["scores"]) <= set(scores) for line in lines):
+        lines = _compared(out, set(scores))
+        if not lines:
             raise SearchError(f"{out} holds no searches of {table} with this objective; leave it out of --compare")
         traces.setdefault(lines[0]["method"], []).extend(lines)
     if picture is not None:
@@ -312,3 +314,13 @@ def report(table: str | Path, settings: BenchSettings, outs: Sequence[Path], pic
         if settings.initial <= evaluations <= min(len(trace["scores"]) for trace in of_method)
     ]
     return summary_table(summaries)
+
+
+def _compared(out: Path, scores: set[float]) -> list[Trace]:
+    """The traces of an output; none where it is something else or of another table."""
+    try:
+        lines = read_jsonl(out)
+        fitting = all(set(line["scores"]) <= scores and line["method"] for line in lines)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return []
+    return lines if fitting else []

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from flexibert.errors import SearchError
 from flexibert.files import whole_file
 from flexibert.search.bench import Trace, regrets
+
+FORMATS = (".svg", ".png", ".pdf")
+
+
+def check_picture(path: str | Path) -> None:
+    """Raise SearchError for a picture in a format that is not drawn."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise SearchError(f"picture {path} cannot be drawn; let its name end in {', '.join(FORMATS)}")
 
 
 def plot_regret(traces: Mapping[str, Sequence[Trace]], best: float, initial: int, path: str | Path) -> None:
@@ -34,4 +43,4 @@ def plot_regret(traces: Mapping[str, Sequence[Trace]], best: float, initial: int
     axes.legend()
     path = Path(path)
     with whole_file(path) as part:
-        figure.savefig(part, format=path.suffix.lstrip(".") or "svg")
+        figure.savefig(part, format=path.suffix.lower().lstrip("."))
