@@ -39,7 +39,7 @@ def hessian_diagonal(
 
 
 class AdaHessian(torch.optim.Optimizer):
-    """Second-order optimiser; call `loss.backward(create_graph=True)` before each `step`.
+    """Second-order optimiser; the gradients it finds must have been made with `create_graph=True`.
 
     Unlike the paper there is no averaging over blocks of parameters: here the parameters are points in an embedding,
     whose coordinates are not alike.

@@ -19,7 +19,7 @@ def minimise_input(
     generator: torch.Generator,
     second_order: bool = True,
     steps: int = 40,
-    learning_rate: float = 0.1,
+    learning_rate: float = 0.3,
 ) -> Tensor:
     """Walk downhill from all starts at once, under a cosine schedule, clipped to a box after each step.
 

@@ -7,6 +7,7 @@ with mean 0 and standard deviation 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -119,8 +120,8 @@ class SurrogateSettings:
 
     width: int = 64
     noise_steps: int = 80
-    teacher_steps: int = 100
-    student_steps: int = 80
+    teacher_steps: int = 80
+    student_steps: int = 60
     learning_rate: float = 0.02
     weight_decay: float = 0.3
     dropout: float = 0.4
@@ -224,17 +225,17 @@ def _fit_plain(
         return network, float((network(inputs) - losses).square().mean().add(NOISE_FLOOR).sqrt())
 
 
-def _steps(network: nn.Module, steps: int, settings: SurrogateSettings):
+def _steps(network: nn.Module, steps: int, settings: SurrogateSettings) -> Iterator[None]:
     """Yield once a step, before which gradients are empty and after which AdamW moves along those left there."""
     weights = [value for name, value in network.named_parameters() if "weight" in name and "variance" not in name]
     others = [value for name, value in network.named_parameters() if "weight" not in name or "variance" in name]
     # Decay would pull the raw variances to softplus(0), which is not small but large.
     groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         optimiser.zero_grad()
-        yield step
+        yield
         nn.utils.clip_grad_norm_(weights + others, 5.0)  # one outlier under a small variance must not undo the training
         optimiser.step()
-        schedule.step()
