@@ -82,5 +82,5 @@ def training_memory(wildcards, attempt):
 
 
 def training_minutes(wildcards, attempt):
-    """Minutes of a training job; grows with the attempt."""
-    return CFG["jobs"]["minutes"] * attempt
+    """Minutes of a training job; grows with the attempt, and a job that needs more still resumes its saved state."""
+    return min(CFG["jobs"]["minutes"] * attempt, CFG["jobs"]["longest_minutes"])

@@ -9,11 +9,11 @@ orphaned jobs go on while the search is resumed, `--what job` one random job.
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -47,31 +47,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--what", choices=["all", "snakemake", "job"], default="all")
-    parser.add_argument("--longest", type=float, default=20.0, help="most seconds between start and kill")
+    parser.add_argument("--longest", type=float, default=12.0, help="most seconds between start and kill")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     generator = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
         unbroken, broken = Path(scratch, "unbroken"), Path(scratch, "broken")
         unbroken.mkdir()
-        broken.mkdir()
         assert run(folder=unbroken).ok
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        for number in range(options.kills):
-            with open(broken / f"call-{number}.log", "w") as log:
-                call = subprocess.Popen(command(folder=broken), stdout=log, stderr=log, cwd=ROOT, env=environment)
-                wait = generator.uniform(3.0, options.longest)
-                time.sleep(wait)
-                hit = kill(call.pid, options.what, generator) if call.poll() is None else "nothing: it had ended"
-                if options.what != "job":
-                    call.wait()
-            print(f"kill {number + 1}: after {wait:.1f} s, {hit}", flush=True)
-            if options.what == "job":
-                call.wait()
-        last = run(folder=broken)
-        same = last.ok and (broken / LEADERBOARD).read_bytes() == (unbroken / LEADERBOARD).read_bytes()
-        print(last.text[-2000:] if not last.ok else f"leaderboards are {'equal' if same else 'DIFFERENT'}")
+        wanted = (unbroken / LEADERBOARD).read_bytes()
+        kills, searches, same = 0, 0, True
+        while kills < options.kills or broken.exists():
+            broken.mkdir(exist_ok=True)
+            hit = call_and_kill(broken, options, generator, kills < options.kills)
+            kills += hit is not None
+            if hit is not None:
+                print(f"kill {kills}: {hit}", flush=True)
+            else:  # it came to its end
+                equal = (broken / LEADERBOARD).read_bytes() == wanted
+                searches, same = searches + 1, same and equal
+                print(f"search {searches} ended, its leaderboard is {'equal' if equal else 'DIFFERENT'}", flush=True)
+                shutil.rmtree(broken)
     return 0 if same else 1
+
+
+def call_and_kill(folder: Path, options: argparse.Namespace, generator: random.Random, killing: bool) -> str | None:
+    """Start or resume the search and kill it after a while; returns what was hit, or None where the search ended."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with open(folder / "call.log", "w") as log:
+        call = subprocess.Popen(command(folder=folder), stdout=log, stderr=log, cwd=ROOT, env=environment)
+        wait = generator.uniform(3.0, options.longest)
+        hit = None
+        try:
+            call.wait(wait if killing else None)
+        except subprocess.TimeoutExpired:
+            hit = f"after {wait:.1f} s, {kill(call.pid, options.what, generator)}"
+            call.wait()
+    if hit is None and call.returncode:
+        raise SystemExit((folder / "call.log").read_text()[-2000:])
+    return hit
 
 
 if __name__ == "__main__":
