@@ -60,3 +60,11 @@ onstart:
         hold(RESULTS)
     except UsageError as error:
         raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    release(RESULTS, os.getpid())
+
+
+onerror:
+    release(RESULTS, os.getpid())

@@ -1,6 +1,5 @@
 """Who holds a results folder: one running search at a time, and a killed one frees it by being dead."""
 
-import atexit
 import getpass
 import json
 import os
@@ -35,7 +34,6 @@ def hold(folder: str | Path) -> None:
             f"{folder}: held by process {taken['pid']} of {taken['user']} on {taken['host']} since {taken['since']}; "
             f"wait for it or stop it there (if that machine is gone, delete {folder / HOLDER})"
         )
-    atexit.register(release, folder, os.getpid())
 
 
 def release(folder: str | Path, process: int) -> None:

@@ -4,7 +4,7 @@ from flexibert.config import read_yaml, search_settings, training_settings
 from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
-from flexibert.hold import hold
+from flexibert.hold import hold, release
 from flexibert.preflight import changes_since, check_experiment, lasting, space_path
 from flexibert.search.proposals import RunIndex
 from flexibert.seeds import derive_seed

@@ -1,11 +1,14 @@
 """The workflow as a user meets it: one finished toy search, and what happens after it."""
 
+import os
 import shutil
 import subprocess
 
 import pandas
 import pytest
 from toy import ROOT, Done, run
+
+from flexibert.hold import HOLDER, hold, release
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -158,6 +161,21 @@ def test_a_wrong_configuration_stops_before_the_first_job(tmp_path):
     assert "pretrain.steps: 0 is less than the minimum of 1" in done.text
     assert "Traceback" not in done.text
     assert not (tmp_path / "results").exists()
+
+
+def test_a_second_snakemake_refuses_and_says_who_holds_the_results(tmp_path):
+    results = tmp_path / "results" / "test"
+    hold(results)
+    try:
+        done = run("results/test/config.yaml", folder=tmp_path)
+        assert done.returncode == 1
+        assert f"results/test: held by process {os.getpid()} of" in done.text
+        assert not (results / "config.yaml").exists()
+        assert run("--dry-run", folder=tmp_path).ok  # looking is free
+    finally:
+        release(results, os.getpid())
+    assert run("results/test/config.yaml", folder=tmp_path).ok
+    assert not (results / HOLDER).exists()
 
 
 def test_results_hold_what_a_failed_candidate_said(toy, tmp_path):
