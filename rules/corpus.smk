@@ -116,6 +116,8 @@ rule corpus:
         "<results>/corpus/{manifest}.json",
     log:
         "<logs>/corpus/{manifest}.log",
+    benchmark:
+        "<benchmarks>/corpus/{manifest}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -8,6 +8,8 @@ rule settings:
         versions="<results>/versions.json",
     log:
         "<logs>/settings.log",
+    benchmark:
+        "<benchmarks>/settings.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -54,6 +56,8 @@ rule download_task:
         "<results>/tasks/{task}/download.json",
     log:
         "<logs>/download/{task}.log",
+    benchmark:
+        "<benchmarks>/download/{task}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:

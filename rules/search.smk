@@ -43,6 +43,8 @@ rule observe:
         "<results>/search/{search}/level-{level}/round-{round}/observations.csv",
     log:
         "<logs>/observe/{search}-level-{level}-round-{round}.log",
+    benchmark:
+        "<benchmarks>/observe/{search}-level-{level}-round-{round}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -72,6 +74,8 @@ rule search:
         best="<results>/search/{search}/best.json",
     log:
         "<logs>/search/{search}.log",
+    benchmark:
+        "<benchmarks>/search/{search}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -93,6 +97,8 @@ checkpoint final:
         "<results>/final/{search}.json",
     log:
         "<logs>/final/{search}.log",
+    benchmark:
+        "<benchmarks>/final/{search}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -35,6 +35,8 @@ rule costs:
         "{library}/costs.parquet",
     log:
         "{library}/costs.log",
+    benchmark:
+        "{library}/costs.jsonl"
     wildcard_constraints:
         library=f"{RESULTS}/.+",
     conda:

@@ -110,6 +110,8 @@ rule glue:
         "<results>/glue/{model}/{recipe}/score.json",
     log:
         "<logs>/glue/{model}-{recipe}.log",
+    benchmark:
+        "<benchmarks>/glue/{model}-{recipe}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
