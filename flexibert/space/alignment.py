@@ -75,34 +75,48 @@ def alignments(depth_a: int, depth_b: int) -> tuple[Alignment, ...]:
     """
     if depth_a > depth_b:
         return tuple(alignment.turned() for alignment in alignments(depth_b, depth_a))
-    spines = _spines(depth_a, depth_b)
-    return tuple(_alignment(spine, depth_a, depth_b, by_first) for spine in spines for by_first in (True, False))
+    return tuple(
+        _alignment(spine, depth_a, depth_b, by_first)
+        for spine, orders in _spines(depth_a, depth_b)
+        for by_first in orders
+    )
 
 
-def _spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
-    """Spine vertex of b for each matched spine vertex of a."""
+def _spines(depth_a: int, depth_b: int) -> list[tuple[dict[int, int], tuple[bool, ...]]]:
+    """Spine vertex of b for each matched spine vertex of a, and whether ties are broken by the layer of a.
+
+    For equal depths the family must contain the inverse of each member with the other way of breaking ties.
+    """
     if depth_a < depth_b:
-        return _shifted_spines(depth_a, depth_b)
-    spines = [_spine(range(depth_a))]
-    for turn in range(1, depth_a):
+        return [(spine, (True,)) for spine in _shifted_spines(depth_a, depth_b)]
+    spines = [(_spine(range(depth_a)), (True, False))]
+    for turn in _turns(depth_a):
         rotated = _spine([(j + turn) % depth_a for j in range(depth_a)])
         # The seam: the last add_norm of a makes room for its input, or the last one of b for b's input.
         lifted = {k: other for k, other in rotated.items() if k != 2 * depth_a} | {0: 2 * turn}
         lowered = {k: other for k, other in rotated.items() if k} | {2 * (depth_a - turn): 0}
-        spines += [rotated, lifted, lowered]
+        orders = (True, False) if 2 * turn == depth_a else (2 * turn < depth_a,)
+        spines += [(rotated, orders), (lifted, (True,)), (lowered, (False,))]
     return spines
+
+
+def _turns(depth: int) -> list[int]:
+    """Rotations that are tried: all of them for the depths of the paper, a few for deeper graphs."""
+    if depth <= 4:
+        return list(range(1, depth))
+    return sorted({1, 2, depth // 2, depth - depth // 2, depth - 2, depth - 1})
 
 
 def _shifted_spines(depth_a: int, depth_b: int) -> list[dict[int, int]]:
     """Shifts of a shallower graph along a deeper one, and splits of it between the two ends."""
     spare = depth_b - depth_a
     spines = []
-    for shift in dict.fromkeys((0, spare, *range(spare))):
+    for shift in sorted({0, spare, *range(min(spare, 3)), spare // 2}):
         spine = _spine(range(shift, shift + depth_a))
         spines.append(spine)
         if shift:
             spines.append({**spine, 0: 2 * shift})  # the input of a stands for the add_norm before the first layer
-    for front in range(1, depth_a):
+    for front in sorted({1, depth_a // 2, depth_a - 1} - {0, depth_a}):
         spines.append(_spine([*range(front), *range(front + spare, depth_b)]))
     return spines
 

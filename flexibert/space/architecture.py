@@ -229,8 +229,8 @@ def _read_mixed_layer(entry: dict[str, Any], j: int, problems: list[str]) -> Lay
     if len(problems) > before:
         return None
     problems += [
-        f"o[{j}]: {heads.count(head)} heads {head.text} cannot be halved, as operation 'c' does (needed: an even number "
-        "of them, or an even size)"
+        f"o[{j}]: {heads.count(head)} heads {head.text} cannot be halved, as operation 'c' does (needed: an even "
+        "number of them, or an even size)"
         for head in dict.fromkeys(heads)
         if head.operation == "c" and heads.count(head) % 2 and head.size % 2
     ]

@@ -2,9 +2,9 @@
 
 What makes it fast, and nearly exact, is the structure of the costs. Substituting a vertex costs the difference of two
 ranks and deleting it its rank, as if every graph had enough vertices of rank 0; so the cheapest vertex matching is an
-optimal transport on the line, known in closed form. An edge costs a tenth of the smallest rank difference, so an optimal
-matching is in practice one of least vertex cost that preserves the most edges; `matching` looks for it along a family
-of alignments of the layers.
+optimal transport on the line, known in closed form. An edge costs a tenth of the smallest rank difference, so an
+optimal matching is in practice one of least vertex cost that preserves the most edges; `matching` looks for it along a
+family of alignments of the layers.
 
 The result is the cost of an actual edit path, hence never below the exact distance, which `exact` finds.
 """

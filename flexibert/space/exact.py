@@ -1,9 +1,9 @@
 """The exact graph edit distance of one pair, by mixed-integer programming with SciPy's HiGHS.
 
-The programme is the edge formulation of Lerouge et al. (2017), "New binary linear programming formulation to compute the
-graph edit distance", with one change: heads of a layer with the same label are twins, so their substitutions are counted
-by one integer variable each instead of one binary variable a pair. That loses nothing and shortens minutes to tenths of
-a second.
+The programme is the edge formulation of Lerouge et al. (2017), "New binary linear programming formulation to compute
+the graph edit distance", with one change: heads of a layer with the same label are twins, so their substitutions are
+counted by one integer variable each instead of one binary variable a pair. That loses nothing and shortens minutes to
+tenths of a second.
 """
 
 from dataclasses import dataclass

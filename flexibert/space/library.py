@@ -17,9 +17,10 @@ from flexibert.seeds import derive_seed
 from flexibert.space.all_pairs import all_distances
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.embedding import embed, stress
+from flexibert.space.embedding import embed, threshold_counts
 from flexibert.space.graph import Ranks
 from flexibert.space.neighbours import nearest
+from flexibert.space.quality import quality
 
 DEFAULTS = {"graphs": None, "dimensions": 16, "metric": "euclidean", "recipe": "fast", "neighbours": 100}
 
@@ -63,10 +64,13 @@ def build_library(
     with _timed(seconds, "distances"):
         distances = all_distances(unique, ranks, folder / "distances.npy", processes)
     with _timed(seconds, "embedding"):
-        coordinates = embed(distances, chosen["dimensions"], seed, chosen["metric"], chosen["recipe"])
+        start = threshold_counts(unique, ranks, chosen["dimensions"]) if chosen["metric"] == "city-block" else None
+        coordinates = embed(distances, chosen["dimensions"], seed, chosen["metric"], chosen["recipe"], start)
         _save(folder / "embedding.npy", coordinates)
     with _timed(seconds, "neighbours"):
         _save(folder / "neighbours.npy", nearest(unique, coordinates, chosen["neighbours"]))
+    with _timed(seconds, "quality"):
+        figures = quality(distances, coordinates, chosen["metric"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     card = {
         "graphs": len(unique),
@@ -75,7 +79,7 @@ def build_library(
         **{key: chosen[key] for key in ("dimensions", "metric", "recipe", "neighbours")},
         "seconds": seconds,
         "peak_bytes": peak,
-        "stress": stress(distances, coordinates, chosen["metric"]),
+        **figures,
         **(facts or {}),
     }
     write_json(folder / "library.json", card)

@@ -53,7 +53,7 @@ class Columns:
         self._chain_table = _remember(self._chains.table, len(group.chains.above.T))
 
     def costs(self, row: DepthGroup, start: int) -> tuple[np.ndarray, np.ndarray]:
-        """Vertex cost in ranks and edge cost in edges between the only model of `row` and those from `start` on; int32."""
+        """Vertex cost in ranks and edge cost in edges of `row`, one model, to the models from `start` on; int32."""
         heads = self._head_table(row.depth, _Key(row.heads)).take(self.group.heads_of[start:])
         chains = self._chain_table(row.depth, _Key(row.chains)).take(self.group.chains_of[start:])
         preserved = heads.preserved + chains.preserved

@@ -1,8 +1,8 @@
 """Pairs of vertices packed into the capacities of an optimal transport on the line, for many columns at once.
 
-The cheapest matching of two graphs' vertices costs, over the thresholds t of the ranked operations, the sum of |number of
-vertices of a that reach t - number of b's|. A set of pairs extends to a matching of that cost exactly when across each
-threshold the pairs that move down are at most the surplus of a, and those that move up at most the surplus of b.
+The cheapest matching of two graphs' vertices costs, over the thresholds t of the ranked operations, the sum of |number
+of vertices of a that reach t - number of b's|. A set of pairs extends to a matching of that cost exactly when across
+each threshold the pairs that move down are at most the surplus of a, and those that move up at most the surplus of b.
 """
 
 import numpy as np
