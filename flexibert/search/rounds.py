@@ -196,7 +196,7 @@ def _run(proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: 
     if proposal.reason == "aleatoric":
         again = int(history[history["model"] == model]["recipe"].str.startswith("retuned").sum())
         run |= {"recipe": f"retuned-{again + 1}", "origin": "retuned"}
-    elif proposal.reason != "initial":  # the initial design is trained from scratch: it is what others take from
+    else:  # the very first models find no trained one: they are what the others take from
         source, share = best_source(architecture, pool, history, overlap)
         if source is not None and share >= transfer["overlap"]:
             run |= {"recipe": transferred_recipe(source), "origin": "transfer", "source": source, "overlap": share}
