@@ -406,7 +406,7 @@ FIGURES: dict[str, Drawing] = {
         "Search methods compared",
         "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are "
         "one standard deviation.",
-        "Fewer than two searches have scores; `searches` and `comparison` in the configuration name more.",
+        "Fewer than two searches have scores; the configuration can name more under searches and comparison.",
         draw_comparison,
     ),
 }

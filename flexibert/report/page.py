@@ -2,13 +2,13 @@
 
 import html
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from flexibert.files import whole_folder, write_csv, write_text
+from flexibert.report.cells import HEADINGS, cells_of
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
 from flexibert.report.folder import OBSERVATION_KEYS, ResultsFolder
@@ -17,39 +17,6 @@ from flexibert.report.style import inline_svg
 from flexibert.report.tables import TABLES
 
 ROWS = 20  # of the leaderboard, where the settings do not say
-HEADINGS = {
-    "flops_per_token": "FLOPs a token",
-    "latency_ms": "latency (ms)",
-    "core_hours": "core hours",
-    "gpu_hours": "GPU hours",
-    "energy_kwh": "energy (kWh)",
-    "peak_memory_mb": "peak memory (MB)",
-    "asked_for": "asked for by",
-    "at_search_budget": "at the search's budget",
-}
-DECIMALS = {
-    "score": 2,
-    "mean": 2,
-    "aleatoric": 2,
-    "epistemic": 2,
-    "best_score": 2,
-    "core_hours": 3,
-    "gpu_hours": 3,
-    "energy_kwh": 4,
-    "latency_ms": 2,
-    "final": 2,
-    "at_search_budget": 2,
-}
-
-DASH = "\u2013"  # for what is not known
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table on the page: its text, and whether it is a number (set right)."""
-
-    text: str
-    number: bool = False
 
 
 def write_report(
@@ -104,6 +71,7 @@ def page(
     shown = dict(tables)
     shown["leaderboard"] = _leaderboard_for_people(tables["leaderboard"]).head(rows)
     shown["final"] = _final_for_people(tables["final"])
+    shown["costs"] = _without_empty(tables["costs"])
     shown["searches"] = tables["searches"].drop(columns=["best_recipe"], errors="ignore")
     figures = {
         name: {
@@ -117,7 +85,7 @@ def page(
     return environment.get_template("page.html.j2").render(
         name=folder.name,
         tiles=_tiles(folder, tables),
-        tables={name: _for_page(table) for name, table in shown.items()},
+        tables={name: cells_of(table) for name, table in shown.items()},
         figures=figures,
         runs=len(tables["leaderboard"]),
         main=folder.main_search,
@@ -131,10 +99,14 @@ def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
     tasks = [column for column in table.columns if column not in names]
     order = ["rank", "model", "score", "parameters", "weights", *tasks, "flops_per_token", "latency_ms"]
     order += ["core_hours", "gpu_hours", "reason", "level", "round", "layers"]
-    empty = [column for column in ("flops_per_token", "latency_ms") if column in table and table[column].isna().all()]
-    empty += [column for column in ("core_hours", "gpu_hours") if column in table and not table[column].any()]
-    table = table[[column for column in order if column in table and column not in empty]]
+    table = _without_empty(table[[column for column in order if column in table]])
     return table.rename(columns=_short_names(tasks))
+
+
+def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    """Without measures that no device told: latencies, GPU hours on processors, energy."""
+    measures = table.columns.intersection(["flops_per_token", "latency_ms", "core_hours", "gpu_hours", "energy_kwh"])
+    return table.drop(columns=[name for name in measures if not table[name].fillna(0).any()])
 
 
 def _short_names(tasks: list[str]) -> dict[str, str]:
@@ -149,41 +121,13 @@ def _final_for_people(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["search", "model"]) if table["search"].nunique() <= 1 else table
 
 
-def _for_page(table: pd.DataFrame) -> dict[str, Any]:
-    heads = [HEADINGS.get(column, str(column).replace("_", " ")) for column in table.columns]
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) and table[column].dtype != bool for column in table.columns]
-    body = [
-        [
-            Cell(_text(value, str(column)), number)
-            for value, column, number in zip(row, table.columns, numeric, strict=True)
-        ]
-        for row in table.itertuples(index=False, name=None)
-    ]
-    return {"heads": list(zip(heads, numeric, strict=True)), "rows": body}
-
-
-def _text(value: Any, column: str) -> str:
-    """A value as people read it: thousands grouped, long fractions cut, nothing as a dash."""
-    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        if column in DECIMALS:
-            return f"{value:,.{DECIMALS[column]}f}"
-        if value == round(value) and abs(value) < 1e15:
-            return f"{value:,.0f}"
-        return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) and column not in ("seed", "level", "round") else str(value)
-
-
 def _tiles(folder: ResultsFolder, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """The few numbers at the head of the page: (what, value)."""
     board, costs, final = tables["leaderboard"], tables["costs"], tables["final"]
     tiles = []
     if len(board) and pd.notna(board.loc[0, "score"]):
         tiles.append(("best score in the search", f"{board.loc[0, 'score']:.2f}"))
-        tiles.append(("its parameters", _text(board.loc[0, "parameters"], "parameters")))
+        tiles.append(("its parameters", f"{board.loc[0, 'parameters']:,.0f}"))
     means = final[final["task"].eq("mean")]
     if len(means):
         tiles.append(("final model's score", f"{means['final'].iloc[0]:.2f}"))

@@ -229,7 +229,7 @@ def costs(folder: ResultsFolder) -> pd.DataFrame:
     rows = [{"stage": stage, **_sum_of(entries)} for stage, entries in stages.items()]
     if rows:
         rows.append({"stage": "total", **_sum_of([entry for entries in stages.values() for entry in entries])})
-    return pd.DataFrame(rows, columns=COST_COLUMNS)
+    return pd.DataFrame(rows, columns=COST_COLUMNS).astype({"energy_kwh": float, "peak_memory_mb": float})
 
 
 def _measured(folder: ResultsFolder) -> Iterator[tuple[str, dict[str, Any]]]:
