@@ -20,6 +20,7 @@ from flexibert.training.hardware import Hardware
 from flexibert.training.labelled import Epochs, by_length, inputs_of
 from flexibert.training.pretrain import pretrain
 
+PATIENCE = 300.0  # seconds for another process to get going, on however busy a machine
 CPU = Hardware(torch.device("cpu"), "float32", threads=1)
 
 
@@ -91,7 +92,7 @@ def killed_when(condition, run_dir: Path, task_dir: Path, folder: Path, settings
     paths = (str(run_dir), str(task_dir)), (str(folder / "resume"), str(folder / "out"))
     arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
     with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not condition(folder / "resume") and time.monotonic() < deadline and job.poll() is None:
             time.sleep(0.005)
         job.send_signal(signal.SIGKILL)
@@ -130,7 +131,7 @@ def test_of_two_jobs_on_one_result_the_older_stops_and_the_newer_writes(run_dir,
     with subprocess.Popen(
         [sys.executable, "-c", JOB, json.dumps(arguments)], stderr=subprocess.PIPE, text=True
     ) as older:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not list((tmp_path / "resume").glob("state-*")) and time.monotonic() < deadline:
             time.sleep(0.005)
         out = tune(run_dir, task_dir, tmp_path, jobs=jobs, **settings)

@@ -22,6 +22,7 @@ from flexibert.training.results import whole_results
 from flexibert.training.state import StateKeeper, SupersededError
 from flexibert.training.transferred import transfer_run
 
+PATIENCE = 300.0  # seconds for another process to get going, on however busy a machine
 FILES = {"config.json", "model.safetensors", "card.json", "curve.csv", "cost.json"}
 
 
@@ -110,7 +111,7 @@ def test_a_job_killed_with_sigkill_goes_on_to_the_same_bytes(corpus, tmp_path):
     paths = (str(folder / "resume"), str(folder / "out"))
     arguments = (RUN, manifest, tokenizer, PRETRAIN | steps, MODEL, 3, *paths, jobs)
     with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not list((folder / "resume").glob("state-*")) and time.monotonic() < deadline:
             time.sleep(0.01)
         job.send_signal(signal.SIGKILL)
