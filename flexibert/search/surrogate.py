@@ -120,8 +120,8 @@ class SurrogateSettings:
 
     width: int = 64
     noise_steps: int = 80
-    teacher_steps: int = 80
-    student_steps: int = 60
+    teacher_steps: int = 100
+    student_steps: int = 80
     learning_rate: float = 0.02
     weight_decay: float = 0.3
     dropout: float = 0.4
