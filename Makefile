@@ -29,7 +29,7 @@ format: .venv/installed ## put Python and rules in shape
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-dag: .venv/installed ## draw the rule graph and the job graph into results/<name>/report
+dag: .venv/installed ## draw the rule graph and the job graph into results/<name>/dag
 	$(BIN)/flexibert dag --configfile $(CONFIG)
 
 clean: ## remove the environment; results stay
