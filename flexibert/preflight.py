@@ -76,8 +76,10 @@ def _space_problems(settings: Settings, root: str | Path) -> list[str]:
 def _data_problems(settings: Settings) -> list[str]:
     from flexibert.data.corpus import check_corpus
     from flexibert.data.tasks import check_tasks
+    from flexibert.data.tokenizer import check_tokenizer
 
-    return [*check_corpus(settings["corpus"]), *check_tasks(settings["tasks"])]
+    checks = (check_corpus, "corpus"), (check_tokenizer, "tokenizer"), (check_tasks, "tasks")
+    return [problem for check, section in checks for problem in check(settings[section])]
 
 
 def lasting(settings: Settings) -> Settings:

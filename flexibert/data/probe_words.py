@@ -22,7 +22,7 @@ _OPPOSITES = _both_cases(
     "better:worse same:different free:enslaved future:past necessary:needless important:trivial present:absent "
     "every:no long:short friends:enemies strength:weakness success:failure right:wrong full:empty up:down "
     "before:after confidence:doubt hope:fear prosperity:ruin life:death light:darkness true:false rich:poor "
-    "win:lose just:unjust happy:sad early:late now:then"
+    "win:lose just:unjust happy:sad early:late now:then with:without for:against to:from"
 )
 OPPOSITES = {value: key for key, value in _OPPOSITES.items()} | _OPPOSITES
 
