@@ -392,8 +392,8 @@ FIGURES: dict[str, Drawing] = {
     ),
     "pretraining-curves": Drawing(
         "Pre-training curves",
-        "Training loss of each pre-trained run, the mean of the steps since the point before; circles are losses of the "
-        "best model on held-out text.",
+        "Training loss of each pre-trained run, the mean of the steps since the point before; circles are losses of "
+        "the best model on held-out text.",
         "No model is pre-trained yet.",
         draw_pretraining_curves,
     ),
