@@ -279,15 +279,17 @@ def parameter_problems(operation: str, parameter: Any) -> list[str]:
 
 def heads_problems(operation: str, hidden: int, heads: int) -> list[str]:
     """Why `heads` heads of `operation` cannot be built at hidden size `hidden`; empty where they can."""
-    step = 2 if operation == "c" else 1
-    allowed = [count for count in range(step, hidden + 1, step) if hidden % count == 0]
-    if heads in allowed:
+    divisors = [count for count in range(1, hidden + 1) if hidden % count == 0]
+    if operation == "c":
+        divisors = [count for count in divisors if count % 2 == 0 or hidden // count % 2 == 0]
+    if heads in divisors:
         return []
-    listed = ", ".join(map(str, allowed)) or "none"
+    listed = ", ".join(map(str, divisors)) or "none"
     if hidden % heads:
         return [f"{heads} heads do not divide hidden size {hidden} (allowed: {listed})"]
     return [
-        f"{heads} heads: operation 'c' splits its heads into two halves and needs an even number (allowed: {listed})"
+        f"{heads} heads of size {hidden // heads} cannot be halved, as operation 'c' does (allowed at hidden size "
+        f"{hidden}: {listed})"
     ]
 
 

@@ -29,7 +29,7 @@ def distance(a: Architecture, b: Architecture, ranks: Ranks) -> float:
     Raises:
         DesignSpaceError: If a model has an operation that is not in the list.
     """
-    return float(distances_to(a, [b], ranks)[0])
+    return round(float(distances_to(a, [b], ranks)[0]), 1)
 
 
 def distances_to(architecture: Architecture, others: Sequence[Architecture], ranks: Ranks) -> np.ndarray:

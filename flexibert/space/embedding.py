@@ -1,9 +1,9 @@
 """Transformer2vec: coordinates whose distances match the edit distances (paper, section 3.3).
 
-Both fast recipes minimise the squared error over all pairs. The Euclidean one starts from classical scaling and
-majorizes (SMACOF). The city-block one starts from what the edit distance itself is made of: its vertex cost is a city-block
-distance between counts of vertices per threshold of rank. The paper's recipe, gradient descent from a random start on
-randomly drawn pairs, is kept for comparison.
+Both fast recipes minimise the squared error over all pairs. The Euclidean one starts from classical scaling and then
+majorizes (SMACOF). The city-block one starts from what the edit distance itself is made of: its vertex cost is a
+city-block distance between counts of vertices per threshold of rank. The paper's recipe, gradient descent from a random
+start on randomly drawn pairs, is kept for comparison.
 """
 
 from collections.abc import Sequence

@@ -10,6 +10,8 @@ from flexibert.space.design_space import DesignSpace
 if TYPE_CHECKING:
     import networkx
 
+ENDS = ("input", "output", "add_norm")  # operations of every graph
+
 
 def to_networkx(architecture: Architecture) -> "networkx.DiGraph":
     """The graph of the paper's section 3.1 with the operation of each vertex as its attribute `label`.
@@ -73,7 +75,10 @@ class Ranks:
     def problems(self, architecture: Architecture) -> list[str]:
         """Which operations of a model are not in the list."""
         missing = dict.fromkeys(label for label in architecture.labels if label not in self.rank)
-        return [f"operation {label} is not in the ranked list of the design space" for label in missing]
+        allowed = ", ".join(label for label in self.rank if label not in ENDS)
+        return [
+            f"operation {label} is not in the ranked list of the design space (allowed: {allowed})" for label in missing
+        ]
 
     def check(self, architecture: Architecture) -> None:
         """Raise DesignSpaceError for a model with an operation that is not in the list."""

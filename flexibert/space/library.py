@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from flexibert.space.embedding import embed, threshold_counts
 from flexibert.space.graph import Ranks
 from flexibert.space.neighbours import nearest
 from flexibert.space.quality import quality
+
+if TYPE_CHECKING:
+    from flexibert.space.placing import Placement
 
 DEFAULTS = {"graphs": None, "dimensions": 16, "metric": "euclidean", "recipe": "fast", "neighbours": 100}
 
@@ -75,6 +78,7 @@ def build_library(
     card = {
         "graphs": len(unique),
         "space": space.digest if space else None,
+        "operations": ranks.operations,
         "seed": seed,
         **{key: chosen[key] for key in ("dimensions", "metric", "recipe", "neighbours")},
         "seconds": seconds,
@@ -159,6 +163,18 @@ class Library:
         from flexibert.space.features import encode
 
         return encode([Architecture.from_model_dict(model) for model in self.architectures])
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """The ranked operation list of the distances."""
+        return Ranks(self.card["operations"])
+
+    def placement(self) -> "Placement":
+        """Gives coordinates to models that are not in the library."""
+        from flexibert.space.placing import Placement
+
+        models = [Architecture.from_model_dict(model) for model in self.architectures]
+        return Placement(models, self.embedding, self.ranks, self.card["metric"], self.card["seed"])
 
     def _column(self, name: str) -> list[str]:
         import pyarrow.parquet

@@ -13,6 +13,7 @@ from flexibert.space.distance import distance
 from flexibert.space.exact import exact_distance
 from flexibert.space.graph import Ranks
 
+TOLD = 20  # problems told at once: a file of thousands of lines usually has one mistake many times
 Pair = tuple[Architecture, Architecture]
 
 
@@ -60,7 +61,8 @@ def _read_pairs(path: Path, ranks: Ranks) -> list[Pair]:
         if all(models):
             pairs.append((models[0], models[1]))
     if problems:
-        raise DesignSpaceError(problems)
+        more = len(problems) - TOLD
+        raise DesignSpaceError(problems[:TOLD] + ([f"{path}: {more} more problems"] if more > 0 else []))
     return pairs
 
 
