@@ -1,0 +1,371 @@
+"""The documentation is true: commands can be typed, examples work, links lead somewhere, tables equal the files."""
+
+import ast
+import importlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from toy import run
+
+from flexibert.cli import COMMANDS, build_parser, main
+from flexibert.config import read_yaml, resolve
+from flexibert.data.sources import DEFAULTS
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "config/README.md", ROOT / "results/README.md", *ROOT.glob("docs/*.md")])
+# Programs that are not ours: their lines are read, not run.
+FOREIGN = {"cat", "dot", "git", "pip", "sacctmgr", "scancel", "scontrol", "sinfo", "squeue", "sbatch", "."}
+SPACE_KEYS = {"operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels"}
+TRIED_ELSEWHERE = {"--report", "--dag", "--rulegraph"}  # in tests/test_workflow.py
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def every_block(language: str) -> list[Any]:
+    return [
+        pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page, language))
+    ]
+
+
+def typed() -> Iterator[tuple[Path, list[str]]]:
+    """(page, words) of every command in a bash block; the parts of a pipe are commands of their own."""
+    for page in PAGES:
+        for block in blocks(page, "bash"):
+            for line in block.replace("\\\n", " ").splitlines():
+                for part in line.split(" | "):
+                    words = shlex.split(part, comments=True)
+                    if words:
+                        yield page, words
+
+
+def commands(program: str) -> list[list[str]]:
+    """Every different command line of a program."""
+    return list(map(list, dict.fromkeys(tuple(words) for _, words in typed() if words[0] == program)))
+
+
+def said(words: list[str]) -> str:
+    return " ".join(words)
+
+
+# commands
+
+
+def test_only_known_programs_are_typed():
+    known = FOREIGN | {"make", "flexibert", "snakemake", "python"}
+    assert {words[0] for _, words in typed()} <= known
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=said)
+def test_make_targets_exist(words):
+    makefile = (ROOT / "Makefile").read_text()
+    for word in words[1:]:
+        variable = word.partition("=")[0] if "=" in word else None
+        pattern = rf"^{variable} \??=" if variable else rf"^{re.escape(word)}:"
+        assert re.search(pattern, makefile, re.MULTILINE), word
+
+
+@pytest.mark.parametrize("words", commands("python"), ids=said)
+def test_python_files_exist(words):
+    for word in words[1:]:
+        assert not word.endswith(".py") or (ROOT / word).is_file()
+
+
+@pytest.mark.parametrize("words", commands("flexibert"), ids=said)
+def test_our_commands_are_understood(words):
+    options = build_parser().parse_args(words[1:])
+    for value in vars(options).values():
+        if isinstance(value, Path) and value.parts and value.parts[0] in ("config", "tests", "docs"):
+            assert (ROOT / value).exists(), value
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in commands("flexibert") if words[1] in ("space", "params", "library")], ids=said
+)
+def test_cheap_commands_do_what_they_say(words, tmp_path, monkeypatch, capsys):
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    assert main(words[1:]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer.get("graphs") or answer.get("total")
+
+
+def test_counts_of_the_reproduction_are_those_of_the_space():
+    table = (ROOT / "docs/reproduction.md").read_text()
+    space = DesignSpace.from_yaml(ROOT / "config/spaces/paper.yaml")
+    for level, name in enumerate(("G1", "G2", "G3"), 1):
+        assert re.search(rf"^\| {name} \|.*\| {space.count(level):,} \|$", table, re.MULTILINE)
+
+
+def test_readme_lists_every_command_and_no_other():
+    listed = re.findall(r"^\| `flexibert (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    existing = [function.__name__.removeprefix("_add_") for function in COMMANDS]
+    assert sorted(listed) == sorted(existing)
+
+
+@pytest.mark.parametrize("words", commands("snakemake"), ids=said)
+def test_snakemake_understands_its_options(words):
+    from snakemake.cli import get_argument_parser
+
+    options, unknown = get_argument_parser().parse_known_args(words[1:])
+    assert all(word.startswith("--slurm-") for word in unknown), unknown  # the plugin's options
+    for path in options.configfile or []:
+        assert str(path) == "my.yaml" or (ROOT / path).is_file()
+
+
+def planned() -> list[list[str]]:
+    """The calls that are tried: one for each set of options that tests/test_workflow.py does not try."""
+    chosen: dict[frozenset[str], list[str]] = {}
+    for words in commands("snakemake"):
+        options = {word for word in words[1:] if word.startswith("-")}
+        kind = options - {"-n", "--configfile"} | ({"comparison"} & set(words) if "--profile" not in options else set())
+        needs_more = {"my.yaml", "config/paper.yaml", "config/glue-small.yaml"} & set(words)
+        if kind and not kind & TRIED_ELSEWHERE and not needs_more:
+            chosen.setdefault(frozenset(kind), words)
+    return list(chosen.values())
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
+@pytest.mark.parametrize("words", planned(), ids=said)
+def test_snakemake_plans_what_is_typed(words, tmp_path):
+    arguments = words[1:]
+    config = ROOT / "config/test.yaml"  # the default experiment is planned in tests/test_workflow.py
+    if "--configfile" in arguments:
+        place = arguments.index("--configfile")
+        config = ROOT / arguments[place + 1]
+        del arguments[place : place + 2]
+    done = run(*arguments, "--dry-run", folder=tmp_path, config=config)
+    assert done.ok, done.text
+    assert "propose" in done.text
+
+
+# examples
+
+
+@pytest.mark.parametrize("block", every_block("yaml"))
+def test_yaml_examples_are_valid(block):
+    content = yaml.safe_load(block)
+    if set(content) >= SPACE_KEYS:
+        assert DesignSpace.from_mapping(content).count(1) > 0
+    elif "default-resources" in content or "set-resources" in content:
+        assert set(content) <= set(read_yaml(ROOT / "workflow/profiles/slurm/config.yaml"))
+    else:
+        assert resolve(content, ROOT)["name"] == content.get("name", "default")
+
+
+@pytest.mark.parametrize("block", every_block("json"))
+def test_json_examples_are_valid(block):
+    content = json.loads(block)
+    if "l" in content:
+        assert Architecture.from_model_dict(content).to_model_dict()["l"] == content["l"]
+
+
+@pytest.mark.parametrize("block", every_block("python"))
+def test_python_examples_import_what_exists(block):
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("flexibert"):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, name.name) for name in node.names)
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
+def test_the_readme_s_own_experiment_can_be_planned(tmp_path):
+    """my.yaml of the README, with text and tasks made as it says."""
+    (block,) = blocks(ROOT / "README.md", "yaml")
+    (tmp_path / "my.yaml").write_text(block)
+    (tmp_path / "my-text").mkdir()
+    (tmp_path / "my-text" / "notes.txt").write_text("A first note.\n\nA second one.\n")
+    tables = {"SST-2": "sentence\tlabel\nGood.\t1\n", "STS-B": "sentence1\tsentence2\tscore\nGood.\tFine.\t4.2\n"}
+    for task, table in tables.items():
+        (tmp_path / "my-tasks" / task).mkdir(parents=True)
+        for split in ("train", "dev"):
+            (tmp_path / "my-tasks" / task / f"{split}.tsv").write_text(table)
+    done = run("--dry-run", folder=tmp_path, config=tmp_path / "my.yaml")
+    assert done.ok, done.text
+    assert "results/mine/" in done.text
+
+
+# links and paths
+
+
+def heading_anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists():
+            broken.append(link)
+        elif anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            if anchor not in map(heading_anchor, headings):
+                broken.append(link)
+    assert broken == []
+
+
+def paths_in_code(text: str) -> set[str]:
+    """Paths of this repository that stand in code type; those with a NAME in capitals are patterns."""
+    found = re.findall(r"`((?:config|docs|envs|flexibert|rules|tests|workflow)/[\w./-]*)`", text)
+    return {path for path in found if not re.search(r"[A-Z]{3,}", path.replace("README", ""))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    imagined = {"flexibert/training/distil.py", "workflow/scripts/distil.py"}  # the new stage of docs/extending.md
+    missing = {path for path in paths_in_code(page.read_text(encoding="utf-8")) if not (ROOT / path).exists()}
+    assert missing <= imagined
+
+
+def tree_entries() -> set[str]:
+    """Paths of the tree in the README."""
+    (tree,) = [block for block in blocks(ROOT / "README.md", "text") if "Snakefile" in block]
+    found, folder = set(), ""
+    for line in tree.splitlines():
+        names = line.strip().split("  ")[0] if line.startswith("  ") else line.split("  ")[0]
+        names = re.match(r"[\w./-]+(, [\w./-]+)*", names).group()
+        if not line.startswith("  "):
+            folder = names if names.endswith("/") else ""
+        found |= {(folder if line.startswith("  ") else "") + name for name in names.split(", ")}
+    return found
+
+
+def test_the_tree_of_the_readme_shows_what_is_there():
+    entries = tree_entries()
+    assert [entry for entry in entries if not (ROOT / entry).exists()] == []
+    parts = [
+        *ROOT.glob("rules/*.smk"),
+        *ROOT.glob("flexibert/*/"),
+        *ROOT.glob("flexibert/*.py"),
+        *ROOT.glob("config/*"),
+    ]
+    wanted = {str(path.relative_to(ROOT)) + ("/" if path.is_dir() else "") for path in parts}
+    unlisted = {"flexibert/__pycache__/", "flexibert/__init__.py", "config/README.md"}
+    assert wanted - entries <= unlisted
+
+
+# tables of settings
+
+
+def leaves(keys: dict[str, Any], definitions: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of a part of the schema, those of list entries as name[].key."""
+    for name, value in keys.items():
+        place = f"{prefix}{name}"
+        items = value.get("items", {})
+        items = definitions[items["$ref"].rpartition("/")[2]] if "$ref" in items else items
+        if "properties" in items:
+            yield place
+            yield from leaves(items["properties"], definitions, f"{place}[].")
+        elif "properties" in value:
+            if value["type"] != "object":  # it may be null, so it has a value of its own
+                yield place
+            yield from leaves(value["properties"], definitions, f"{place}.")
+        else:
+            yield place
+
+
+def settings_table() -> dict[str, list[str]]:
+    """Cells of each row of the tables in config/README.md, by key."""
+    lines = (ROOT / "config/README.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    return {row[0].strip("`"): row[1:] for row in rows if len(row) == 6}
+
+
+def value_of(settings: Any, key: str) -> Any:
+    """Value of a dotted key; of a list the first entry; KeyError where there is none."""
+    for part in key.split("."):
+        settings = settings[part.removesuffix("[]")]
+        settings = settings[0] if part.endswith("[]") else settings
+    return settings
+
+
+def test_every_key_stands_in_the_table_and_no_other():
+    schema = read_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+    assert set(settings_table()) == set(leaves(schema["properties"], schema["$defs"]))
+
+
+@pytest.mark.parametrize(("column", "name"), [(2, "config"), (3, "paper")])
+def test_values_in_the_table_are_those_of_the_files(column, name):
+    settings = resolve(read_yaml(ROOT / f"config/{name}.yaml"), ROOT)
+    wrong = {}
+    for key, cells in settings_table().items():
+        quoted = re.fullmatch(r"`(.*)`", cells[column])
+        if not quoted:
+            continue
+        try:
+            value = value_of(settings, key)
+        except KeyError:
+            value = DEFAULTS[key.rpartition(".")[2]]
+        if yaml.safe_load(quoted.group(1)) != value:
+            wrong[key] = (cells[column], value)
+    assert wrong == {}
+
+
+def test_the_paper_s_experiment_has_the_paper_s_values():
+    """A value in code type in the last column is one that paper.yaml must have."""
+    said_by_paper = {key: cells for key, cells in settings_table().items() if re.fullmatch(r"`.*`", cells[4])}
+    assert len(said_by_paper) > 15
+    assert {key: cells[3:] for key, cells in said_by_paper.items() if cells[3] != cells[4]} == {}
+
+
+def test_hardly_any_value_is_left_out_of_the_table():
+    empty = {key for key, cells in settings_table().items() if not cells[2]}
+    assert empty == {"corpus.sources[].final_only", "final.scale_up.layers", "final.scale_up.widths"}
+
+
+def test_the_paper_s_experiment_names_its_departures():
+    """Where the paper's own values differ from the file, the page on the reproduction discusses it."""
+    text = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
+    paper = resolve(read_yaml(ROOT / "config/paper.yaml"), ROOT)
+    rate = paper["pretrain"]["learning_rate"]
+    assert f"`config/paper.yaml` has the code's {rate:.1e}".replace("e-0", "e-") in text
+    assert f"{paper['corpus']['sources'][-1]['documents']:,} documents" in text
+    for name in re.findall(r"`([a-z-]+)`", re.search(r"\| other search methods \| (.*?) in", text).group(1)):
+        assert name in paper["searches"]
+
+
+def test_the_slurm_profile_is_explained_key_by_key():
+    profile = read_yaml(ROOT / "workflow/profiles/slurm/config.yaml")
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    keys = [*profile, "slurm_account", "slurm_partition", "gres"]
+    assert [key for key in keys if not re.search(rf"^\| `{key}\b", page, re.MULTILINE)] == []
+
+
+def test_local_rules_are_listed():
+    rules = re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text().partition("localrules:")[2], re.MULTILINE)
+    sentence = re.search(r"The rules (.*?) work for seconds", (ROOT / "docs/cluster.md").read_text()).group(1)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(rules)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_nothing_is_left_to_fill_in(page):
+    assert re.findall(r"^[A-Z_]{3,}$|TODO|FIXME|XXX", page.read_text(encoding="utf-8"), re.MULTILINE) == []
+
+
+def test_mermaid_blocks_open_as_diagrams():
+    drawn = [block for page in PAGES for block in blocks(page, "mermaid")]
+    assert drawn
+    for block in drawn:
+        assert block.split()[0] in ("flowchart", "stateDiagram-v2")
+        for opening, closing in ("[]", "{}", "()"):
+            assert block.count(opening) == block.count(closing)
