@@ -26,6 +26,7 @@ from flexibert.errors import ModelError
 
 LAYER_NORM_EPSILON = 1e-12  # BERT's published value; PyTorch's own default is 1e-5
 IGNORED = -100  # label of a position that is not predicted
+HIDDEN_SCORE = -1e30  # of keys that are padding: finite in bfloat16 too, so that an empty sequence gives numbers
 MIXING_RANGE = 0.1  # the released code draws W of weighted multiplicative attention from U(-0.1, 0.1)
 
 
@@ -156,7 +157,8 @@ class Encoder(nn.Module):
         mask = None if attention_mask is None else attention_mask.bool()
         key_bias = None
         if mask is not None:
-            key_bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, torch.finfo(x.dtype).min)[:, None, None]
+            hidden_score = max(HIDDEN_SCORE, torch.finfo(x.dtype).min)
+            key_bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, hidden_score)[:, None, None]
         seen = None if self.settings.paper_padding else mask
         return Tokens(
             mask=mask,

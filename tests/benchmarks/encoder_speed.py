@@ -4,7 +4,8 @@
     python tests/benchmarks/encoder_speed.py --device cuda --batch 256 --length 512 --bfloat16 --compile
 
 A step is forward and backward of masked-language modelling in training mode, 15 % of the tokens predicted, vocabulary
-50,265. The models take turns, so that a busy machine slows all of them; times are medians.
+50,265. The models take turns, and on the CPU their own processor time is counted, so that other programs on the machine
+weigh little; times are medians. MFU: model FLOPs (three times the forward pass's) over the peak of the GPU's maker.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from flexibert.encoder.settings import EncoderSettings
 
 VOCABULARY, POSITIONS, MASK_RATE = 50_265, 514, 0.15
 GATED_WIDTH = 680  # a gated feed-forward layer of 3 x 256 x 680 weights is as large as 2 x 256 x 1024
+WARM_UP = 1  # turns that are not counted
 PEAK_FLOPS = {"NVIDIA H100": 989e12, "NVIDIA H200": 989e12, "NVIDIA A100": 312e12}  # dense bf16, makers' data sheets
 
 
@@ -84,13 +86,14 @@ def models() -> dict[str, Callable[[], nn.Module]]:
 
 def step(model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor, bfloat16: bool) -> float:
     device = ids.device.type
-    start = time.perf_counter()
+    clock = time.perf_counter if device == "cuda" else time.process_time
+    start = clock()
     with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
     loss.backward()
     if device == "cuda":
         torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     for parameter in model.parameters():
         parameter.grad = None
     return seconds
@@ -115,10 +118,10 @@ def main() -> None:
     built = {name: make().to(options.device).train() for name, make in models().items() if options.only in name}
     run = {name: torch.compile(model) if options.compile else model for name, model in built.items()}
     seconds: dict[str, list[float]] = {name: [] for name in run}
-    for turn in range(options.repeats + 2):
+    for turn in range(options.repeats + WARM_UP):
         for name, model in run.items():
             taken = step(model, ids, mask, labels, options.bfloat16)
-            if turn >= 2:
+            if turn >= WARM_UP:
                 seconds[name].append(taken)
 
     medians = {name: statistics.median(values) for name, values in seconds.items()}
