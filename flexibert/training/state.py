@@ -125,7 +125,9 @@ class StateKeeper:
         """Tensors and facts of the newest sound state, or None; damaged ones are removed with a warning."""
         for path in self._states():
             try:
-                return self._read(path)
+                state = self._read(path)
+                logger.info("going on from the state saved at step %d", int(path.stem.split("-")[1]))
+                return state
             except (OSError, SafetensorError, ValueError, KeyError) as error:
                 logger.warning("%s is damaged (%s); trying the state before it", path, error)
             except _ForeignStateError:
