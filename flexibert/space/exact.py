@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
 from flexibert.space.graph import Ranks
 
@@ -35,8 +36,7 @@ def exact_distance(a: Architecture, b: Architecture, ranks: Ranks, seconds: floa
         seconds: Time limit, or None.
 
     Raises:
-        DesignSpaceError: If a model has an operation that is not in the list.
-        TimeoutError: If optimality was not proved within the time limit.
+        DesignSpaceError: If a model has an operation that is not in the list, or if optimality was not proved in time.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -59,7 +59,7 @@ def exact_distance(a: Architecture, b: Architecture, ranks: Ranks, seconds: floa
         options={"mip_rel_gap": 0, **({} if seconds is None else {"time_limit": seconds})},
     )
     if found.status != 0:
-        raise TimeoutError(f"models {a.id} and {b.id}: no proof of the exact distance within {seconds} s")
+        raise DesignSpaceError(f"models {a.id} and {b.id}: no proof of the exact distance within {seconds} s")
     return round(found.fun + _size(one) + _size(two)) / RANK
 
 
