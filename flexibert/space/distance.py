@@ -55,6 +55,15 @@ class Reference:
         """Distance of a model to each of these; shape (models,), float32."""
         return self._distances(architecture, 0)
 
+    def bound(self) -> float:
+        """What no distance between these models exceeds: deleting one and inserting the other, in ranks."""
+        costs = [0.0]
+        for group in self.arrays.groups:
+            lower = self.arrays.lower_weights @ group.chains.above
+            upper = self.arrays.upper_weights @ group.heads.above
+            costs.append(float(lower.max() + upper.max() + group.edges.max() / TENTHS))
+        return 2 * max(costs)
+
     def distances_from(self, place: int) -> np.ndarray:
         """Distance of the model at a place to itself and all that follow; shape (models - place,), float32."""
         return self._distances(self.architectures[place], place)
