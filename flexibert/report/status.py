@@ -120,10 +120,11 @@ def screen(
         ("Failed", _failure_lines(folder, states)),
         ("Missing", lacking or ["nothing: the experiment is finished"]),
     ]
-    head = f"{folder.name}  ({folder.path})"
     state = "finished" if not lacking else ("running" if _is_running(folder, now) else "unfinished")
     rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
-    lines = [_styled(f"{head}: {state}", "1", colour)]
+    head = f"{folder.name}: {state}"
+    place = f"  ({folder.path})"
+    lines = [_styled(head + (place if len(head + place) <= width else ""), "1", colour)]
     for title, body in sections:
         if not body:
             continue
