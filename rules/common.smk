@@ -78,7 +78,7 @@ def run_of(wildcards):
 
 def training_memory(wildcards, attempt):
     """MB of memory of a training job; grows with the attempt."""
-    return CFG["jobs"]["memory_mb"] * attempt
+    return min(CFG["jobs"]["memory_mb"] * attempt, CFG["jobs"]["largest_memory_mb"])
 
 
 def training_minutes(wildcards, attempt):

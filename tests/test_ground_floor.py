@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from flexibert.errors import ConfigError, UsageError
 from flexibert.files import read_json, whole_file, whole_folder, write_json
@@ -94,3 +95,11 @@ def test_a_holder_on_another_machine_counts_as_alive(tmp_path):
     (tmp_path / HOLDER).write_text(json.dumps(holder))
     with pytest.raises(UsageError, match="process 1 of ada on elsewhere"):
         hold(tmp_path)
+
+
+def test_the_conda_environment_has_the_pinned_requirements():
+    folder = Path(__file__).parents[1] / "envs"
+    pinned = [line for line in (folder / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    environment = yaml.safe_load((folder / "flexibert.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == pinned
+    assert all("==" in line for line in pinned)
