@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     import pandas
 
 
+def _own_name(path: Path) -> Path:
+    """A name beside `path` that no other process uses, on this machine or on another of a cluster."""
+    return path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.part")
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a path to write to; on success it becomes `path` in one step, on failure it is removed.
 
-    The temporary name carries the process id, so that two writers of one file never mix their bytes.
+    The temporary name is this process's own, so that two writers of one file never mix their bytes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _own_name(path)
     try:
         yield part
         with open(part, "rb") as stream:
@@ -36,7 +41,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yield a new folder to fill; on success it takes the place of `path`, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _own_name(path)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
