@@ -11,6 +11,7 @@ from flexibert.search.encoding import Encoding, encode_columns
 from flexibert.search.interface import Pool
 from flexibert.search.table import Table
 from flexibert.space.architecture import Architecture
+from flexibert.space.distance import Reference
 from flexibert.space.embedding import embed
 from flexibert.space.features import encode
 from flexibert.space.graph import Ranks
@@ -67,9 +68,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     if embedding == "naive":
         coordinates = features
     elif len(networks) <= MOST_DISTANCES:
-        from flexibert.space.all_pairs import all_distances
-
-        between = all_distances(networks, Ranks.of_architectures(networks))
+        between = _all_pairs(networks, Ranks.of_architectures(networks))
         coordinates = embed(between, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
         distances = between[np.ix_(identity, identity)]
     else:
@@ -132,6 +131,12 @@ def _naive_embedding(encoding: Encoding) -> np.ndarray:
     return np.where(encoding.levels >= 0, encoding.matrix / np.sqrt(2), encoding.matrix)
 
 
+def _all_pairs(networks: Sequence[Architecture], ranks: Ranks) -> np.ndarray:
+    """Edit distances of a few thousand models, in memory; shape (networks, networks)."""
+    reference = Reference(networks, ranks)
+    return np.array([reference.distances(network) for network in networks])
+
+
 def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     """Embed some models by their distances and place the others by theirs to them.
 
@@ -141,13 +146,10 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     Returns:
         Coordinates; shape (networks, up to DIMENSIONS).
     """
-    from flexibert.space.all_pairs import all_distances
-    from flexibert.space.distance import Reference
-
     ranks = Ranks.of_architectures(networks)
     chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
     landmarks = [networks[place] for place in chosen]
-    squares = np.square(all_distances(landmarks, ranks), dtype=np.float64)
+    squares = np.square(_all_pairs(landmarks, ranks), dtype=np.float64)
     mean = squares.mean(axis=0)
     centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())
     values, vectors = np.linalg.eigh(centred)
