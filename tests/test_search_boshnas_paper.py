@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from flexibert.search.aleatoric import propose_again
 from flexibert.search.boshnas_paper import PaperBoshnas
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.surrogate import SurrogateSettings, fit_surrogate
@@ -71,7 +72,7 @@ def test_kinds_of_query_come_with_their_probabilities(pool, observations):
 def test_aleatoric_queries_repeat_good_known_networks(pool, observations):
     waiting = int(observations.indices[np.argmax(observations.scores)])
     busy = replace(observations, pending=np.array([waiting]))
-    proposals = PaperBoshnas().propose_again(busy, pool, 5, seed=3)
+    proposals = propose_again(PaperBoshnas(), busy, pool, 5, seed=3)
     chosen = [proposal.index for proposal in proposals]
     assert {proposal.reason for proposal in proposals} == {"aleatoric"}
     assert len(set(chosen)) == 5
@@ -82,9 +83,9 @@ def test_aleatoric_queries_repeat_good_known_networks(pool, observations):
 
 def test_aleatoric_queries_of_nothing_or_equals(pool):
     nothing = Observations(np.empty(0, dtype=int), np.empty(0))
-    assert PaperBoshnas().propose_again(nothing, pool, 5, seed=0) == []
+    assert propose_again(PaperBoshnas(), nothing, pool, 5, seed=0) == []
     equal = Observations(np.array([4, 7]), np.array([1.0, 1.0]))
-    assert [proposal.index for proposal in PaperBoshnas().propose_again(equal, pool, 5, seed=0)] == [4, 7]
+    assert [proposal.index for proposal in propose_again(PaperBoshnas(), equal, pool, 5, seed=0)] == [4, 7]
 
 
 def test_ablations_change_what_they_name(pool, observations):

@@ -83,24 +83,6 @@ class PaperBoshnas:
             chosen[int(left[place])] = str(kind)
         return self._explained(fit, chosen)
 
-    def propose_again(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
-        """Choose `count` *known* networks to be run again with a tuned recipe: the aleatoric queries after convergence.
-
-        They are the ones with the lowest bound of mean and aleatoric noise: good already, and with the most to gain
-        from another recipe. Networks that are pending are left out; fewer are returned where fewer are known.
-        """
-        known = known_networks(observations, pool)
-        waiting = pool.identity[np.asarray(observations.pending, dtype=int)]
-        rows = known.rows[~np.isin(pool.identity[known.rows], waiting)]
-        if len(rows) == 0:
-            return []
-        if not known.tell_apart:
-            return [Proposal(int(row), "aleatoric") for row in rows[:count]]
-        fit = self._fit(observations, pool, seed)
-        mean, aleatoric, _ = fit.parts(rows)
-        order = np.argsort(mean - self.aleatoric_weight * aleatoric, kind="stable")[:count]
-        return self._explained(fit, dict.fromkeys(rows[order].tolist(), "aleatoric"))
-
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Scores and both uncertainties of the whole pool; None while all scores are equal."""
         if not known_networks(observations, pool).tell_apart:
