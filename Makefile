@@ -16,7 +16,7 @@ search: .venv/installed ## run the embedded default experiment to its report
 	@$(BIN)/flexibert status results/$$($(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1])).get('name', 'default'))" $(CONFIG))
 
 test: .venv/installed ## run the whole test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: .venv/installed ## check style of Python and rules
 	$(BIN)/ruff check .
