@@ -19,6 +19,7 @@ from flexibert.space.design_space import DesignSpace
 from flexibert.space.distance import Reference
 from flexibert.space.features import encode
 from flexibert.space.graph import Ranks
+from flexibert.space.placing import place
 
 LANDMARKS = 500  # candidates of the pool by whose distances a new one is placed
 FRONTIER = 8  # candidates that are edited in each round
@@ -92,16 +93,7 @@ class _Placer:
 
     def place(self, models: Sequence[Architecture]) -> np.ndarray:
         """Coordinates whose distances to the landmarks match the edit distances; shape (models, dimensions)."""
-        return np.array([self._place(self._reference.distances(model).astype(float)) for model in models])
-
-    def _place(self, distances: np.ndarray) -> np.ndarray:
-        """Majorisation of the squared error for one point (de Leeuw, 1977), from the nearest landmark on."""
-        point = self._points[np.argmin(distances)] + 1e-3
-        for _ in range(30):
-            towards = point - self._points
-            lengths = np.maximum(np.linalg.norm(towards, axis=1), 1e-9)
-            point = (self._points + towards * (distances / lengths)[:, None]).mean(axis=0)
-        return point
+        return np.array([place(self._reference.distances(model), self._points) for model in models])
 
 
 def _joined(pool: Pool, known: list[Architecture], models: list[Architecture], points: np.ndarray) -> Pool:
