@@ -199,7 +199,7 @@ def _add_dag(commands: argparse._SubParsersAction) -> None:
         "dag",
         help="draw the graph of the rules and the graph of the jobs, coloured by state",
         description="Write rules.mmd and jobs.mmd (Mermaid), and rules.svg and jobs.svg where graphviz is installed, "
-        "into the folder dag of the results: done, running, stale (to be made again) and to do, as Snakemake now plans.",
+        "into the folder dag of the results: done, running, stale (to be made again) and to do, as Snakemake plans.",
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files (default: the default target)")
     parser.add_argument(
