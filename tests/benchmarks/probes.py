@@ -1,6 +1,6 @@
 """What the probes can tell: a tiny pre-trained model against the majority and against itself untrained.
 
-python tests/benchmarks/probes.py [--work FOLDER] [--models N] [--seeds N] [--probes NAME ...]
+python tests/benchmarks/probes.py [--work FOLDER] [--models NAME ...] [--seeds N] [--probes NAME ...]
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     """Print one table a model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, help="folder to keep corpus and models in; default: a temporary one")
-    parser.add_argument("--models", type=int, default=len(MODELS), help="how many of the models")
+    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS), help="default: all")
     parser.add_argument("--seeds", type=int, default=3, help="fine-tunings of each model on each probe")
     parser.add_argument("--probes", nargs="*", help="names, e.g. cola rte; default: all nine")
     options = parser.parse_args()
@@ -53,7 +53,7 @@ def main() -> None:
         for task in tasks.tasks_of(suite):
             folder = work / "tasks" / task
             tasks.prepare_task(task, suite, SETTINGS["tasks"], work / "tokenizer/tokenizer.json", 1, folder)
-        for name in list(MODELS)[: options.models]:
+        for name in options.models:
             report(name, work, tasks.tasks_of(suite), options.seeds)
 
 
