@@ -54,7 +54,10 @@ def build_library(
         DesignSpaceError: If there is no model, or one has an operation that the space does not rank.
     """
     chosen = {**DEFAULTS, **(settings or {})}
-    unique = list({architecture.digest: architecture for architecture in reversed(architectures)}.values())[::-1]
+    first: dict[str, Architecture] = {}
+    for architecture in architectures:
+        first.setdefault(architecture.digest, architecture)
+    unique = list(first.values())
     if not unique:
         raise DesignSpaceError("a library needs at least one model")
     ranks = Ranks.of_space(space) if space else Ranks.of_architectures(unique)

@@ -37,6 +37,8 @@ def nearest(architectures: Sequence[Architecture], embedding: np.ndarray, count:
     """
     total = len(architectures)
     count = min(count, total - 1)
+    if count < 1:
+        return np.empty((total, 0), np.int32)
     codes: dict[str, int] = {}
     lists = [tuple(codes.setdefault(label, len(codes)) for label in a.labels) for a in architectures]
     order = np.array(sorted(range(total), key=lists.__getitem__))
