@@ -189,7 +189,10 @@ class _ChainColumns:
         before = np.ones(packing.columns, self._kind)
         preserved = np.zeros(packing.columns, self._kind)
         for p, place in enumerate(places[: self._longest + len(TAIL) * pair.second_tail]):
-            before = packing.take(place, self._reach, (j, p), (length > p) & before, first)
+            wanted = (length > p) & before
+            if not wanted.any():
+                break
+            before = packing.take(place, self._reach, (j, p), wanted, first)
             if p or pair.starts:
                 preserved += before
             if pair.ends and p == len(places) - 1:
@@ -212,6 +215,8 @@ class _ChainColumns:
             for back in range(1, min(int(row.count[i, 0]), self._longest) + 1):
                 place = int(row.place[i, row.count[i, 0] - back, 0])
                 wanted = (both >= back) & before
+                if not wanted.any():
+                    break
                 before = packing.take(place, self._reach_from_end, (j, back - 1), wanted, self._first_width)
                 if back > 1:
                     preserved += before

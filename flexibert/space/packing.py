@@ -67,9 +67,9 @@ class Packing:
         reached, missed = reach.reached[column], reach.missed[column]
         amount = wanted
         if split > first:
-            amount = np.minimum(amount, (self.down[first:split] | reached[first:split]).min(axis=0))
+            amount = np.minimum(amount, np.minimum.reduce(self.down[first:split] | reached[first:split]))
         if split < len(reached):
-            amount = np.minimum(amount, (self.up[split:] | missed[split:]).min(axis=0))
+            amount = np.minimum(amount, np.minimum.reduce(self.up[split:] | missed[split:]))
             self.up[split:] -= amount & reached[split:]
         if split > first:
             self.down[first:split] -= amount & missed[first:split]

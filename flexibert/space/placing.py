@@ -9,7 +9,8 @@ from flexibert.space.distance import Reference
 from flexibert.space.graph import Ranks
 
 LANDMARKS = 384  # models of the library that a new one is placed against
-STEPS = 30
+RARE = 0.05  # depths of fewer models give no landmarks: each depth costs as much time as another
+STEPS = 20
 
 
 class Placement:
@@ -31,8 +32,11 @@ class Placement:
         metric: str = "euclidean",
         seed: int = 0,
     ) -> None:
-        count = min(LANDMARKS, len(architectures))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(architectures), count, replace=False))
+        depths = np.array([len(architecture.layers) for architecture in architectures])
+        values, counts = np.unique(depths, return_counts=True)
+        common = np.flatnonzero(np.isin(depths, values[counts >= RARE * len(depths)]))
+        count = min(LANDMARKS, len(common))
+        chosen = np.sort(np.random.default_rng(seed).choice(common, count, replace=False))
         self._coordinates = np.asarray(embedding, np.float32)[chosen]
         self._reference = Reference([architectures[k] for k in chosen], ranks)
         self._metric = metric
