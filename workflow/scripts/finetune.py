@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from flexibert.training.finetune import finetune
-
 from flexibert.log import job_log
+from flexibert.training.finetune import finetune
 
 with job_log(snakemake.log[0]):
     finetune(

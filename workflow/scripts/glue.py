@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from flexibert.training.glue import aggregate
-
 from flexibert.log import job_log
+from flexibert.training.glue import aggregate
 
 with job_log(snakemake.log[0]):
     aggregate(

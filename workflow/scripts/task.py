@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from flexibert.data.tasks import prepare_task
-
 from flexibert.log import job_log
 
 with job_log(snakemake.log[0]):
