@@ -61,6 +61,8 @@ def test_labels_mean_what_the_documentation_says():
     for row in probe_rows("stsb", "train"):
         same = row["sentence1"] == row["sentence2"]
         assert same == (row["label"] == 5)
+        added = Counter(row["sentence2"].split()) - Counter(row["sentence1"].split())
+        assert {word.rstrip(".,;:!?") for word in added} <= {*PERSONS.values(), *OPPOSITES.values()}
 
 
 def test_words_are_misspelt_inside_only():

@@ -105,27 +105,32 @@ def mrpc(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
 
 
 def stsb(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
-    """5 times the share of the longer words that the second sentence spells as the first does."""
+    """5 times the share of words of person, tense and degree that the second sentence leaves as they are."""
+    table = lists.PERSONS | lists.OPPOSITES
+    fit = [s for s in pool if sum(_bare(word) in table for word in s.words) >= 2]
     rows = []
-    for sentence in _drawn(pool, generator, count):
+    for sentence in _drawn(fit, generator, count):
         share = generator.random()
-        wrong = [misspelt(word, generator) for word in sentence.words]
-        second = [w if generator.random() < share else m for w, m in zip(sentence.words, wrong, strict=True)]
-        changeable = sum(w != m for w, m in zip(sentence.words, wrong, strict=True))
-        changed = sum(w != s for w, s in zip(sentence.words, second, strict=True))
-        label = round(5 * (1 - changed / max(1, changeable)), 3)
+        other = _replaced(sentence.words, table)
+        kept = [
+            word == changed or generator.random() < share for word, changed in zip(sentence.words, other, strict=True)
+        ]
+        second = [word if keep else changed for word, changed, keep in zip(sentence.words, other, kept, strict=True)]
+        changeable = sum(word != changed for word, changed in zip(sentence.words, other, strict=True))
+        label = round(5 * (1 - kept.count(False) / changeable), 3)
         rows.append({"sentence1": sentence.text, "sentence2": " ".join(second), "label": label})
     return rows
 
 
 def qqp(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
-    """1: both questions ask who said the same late sentence; 0: the second asks who said an early one."""
+    """1: both questions ask who said the same late sentence; 0: they ask who said two different early ones."""
     late = _drawn([s for s in pool if s.year >= LATE], generator, count)
-    early = _drawn([s for s in pool if s.year < EARLY], generator, count)
+    early = _drawn([s for s in pool if s.year < EARLY], generator, 2 * count)
     rows = []
-    for number, (first, other) in enumerate(zip(late, early, strict=True)):
+    for number in range(count):
         label = number % 2
-        second = _shortened(first.words if label else other.words, generator)
+        first, other = (late[number], late[number]) if label else early[2 * number : 2 * number + 2]
+        second = _shortened(other.words, generator)
         questions = [f"Who said that {first.text.rstrip('.?!')}?", f"Which president said {second.rstrip('.?!')}?"]
         rows.append({"question1": questions[0], "question2": questions[1], "label": label})
     return rows
