@@ -43,13 +43,12 @@ def test_the_given_pairs(shared_data):
     ("name", "level"), [("test", 1), ("test", 3), ("default", 2), ("mixed-heads", 4), ("large", 3)]
 )
 def test_never_below_the_exact_value_and_symmetric(name, level):
-    space = DesignSpace.from_yaml(SPACES / f"{name}.yaml")
+    space = DesignSpace.from_mapping(DesignSpace.from_yaml(SPACES / f"{name}.yaml").to_mapping() | {"layers": [2]})
     ranks = Ranks.of_space(space)
-    models = sorted(space.sample(6, level, seed=5), key=lambda model: len(model.layers))[:4]
-    for a, b in itertools.pairwise(models):
+    for a, b in itertools.pairwise(space.sample(3, level, seed=5)):
         found = distance(a, b, ranks)
-        exact = exact_distance(a, b, ranks, seconds=20)
-        assert exact - ROUNDING <= found <= 1.15 * exact + 2
+        exact = exact_distance(a, b, ranks)
+        assert exact - ROUNDING <= found <= 1.1 * exact + 1
         assert found == distance(b, a, ranks)
 
 
@@ -79,7 +78,7 @@ def test_triangles_are_hardly_ever_violated():
 
 
 def test_models_of_any_depth_and_any_widths_are_compared():
-    deep = {"l": 7, "o": ["sa"] * 7, "h": [128] * 7, "n": [2] * 7, "f": [[512, 1024, 512, 1024]] * 7, "p": ["sdp"] * 7}
+    deep = {"l": 3, "o": ["sa"] * 3, "h": [128] * 3, "n": [2] * 3, "f": [[512, 1024, 512, 1024]] * 3, "p": ["sdp"] * 3}
     shallow = {"l": 1, "o": [["sa_sdp_96", "l_dct_32"]], "h": [128], "f": [[2048]]}
     a, b = Architecture.from_model_dict(deep), Architecture.from_model_dict(shallow)
     ranks = Ranks.of_architectures([a, b])
