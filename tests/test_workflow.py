@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pandas
 import pytest
@@ -141,7 +142,8 @@ def test_snakemake_writes_its_own_report(toy, tmp_path):
 
 
 def test_status_tells_a_finished_search_on_one_screen(toy):
-    called = subprocess.run(["flexibert", "status", str(toy.results)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "flexibert.cli", "status", str(toy.results)]
+    called = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "finished" in called.stdout
     assert len(called.stdout.splitlines()) < 40
 
