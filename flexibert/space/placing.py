@@ -9,8 +9,9 @@ from flexibert.space.distance import Reference
 from flexibert.space.graph import Ranks
 
 LANDMARKS = 384  # models of the library that a new one is placed against
-RARE = 0.05  # depths of fewer models give no landmarks: each depth costs as much time as another
+RARE = 0.05  # depths of a smaller share give landmarks to their own only: each depth costs as much time as another
 STEPS = 20
+STARTS = {"euclidean": 1, "city-block": 4}
 
 
 class Placement:
@@ -34,12 +35,15 @@ class Placement:
     ) -> None:
         depths = np.array([len(architecture.layers) for architecture in architectures])
         values, counts = np.unique(depths, return_counts=True)
-        common = np.flatnonzero(np.isin(depths, values[counts >= RARE * len(depths)]))
-        count = min(LANDMARKS, len(common))
-        chosen = np.sort(np.random.default_rng(seed).choice(common, count, replace=False))
-        self._coordinates = np.asarray(embedding, np.float32)[chosen]
-        self._reference = Reference([architectures[k] for k in chosen], ranks)
+        self._rare = set(values[counts < RARE * len(depths)].tolist())
+        is_rare = np.isin(depths, list(self._rare))
+        generator = np.random.default_rng(seed)
         self._metric = metric
+        self._landmarks = []
+        for places in (np.flatnonzero(~is_rare), np.flatnonzero(is_rare)):
+            chosen = np.sort(generator.choice(places, min(LANDMARKS, len(places)), replace=False))
+            reference = Reference([architectures[k] for k in chosen], ranks)
+            self._landmarks.append((reference, np.asarray(embedding, np.float32)[chosen]))
 
     def place(self, architecture: Architecture) -> np.ndarray:
         """Coordinates of a model; float32, shape (dimensions,).
@@ -47,11 +51,15 @@ class Placement:
         Raises:
             DesignSpaceError: If it has an operation that the library's ranked list lacks.
         """
-        return place(self._reference.distances(architecture), self._coordinates, self._metric)
+        used = self._landmarks if len(architecture.layers) in self._rare else self._landmarks[:1]
+        distances = np.concatenate([reference.distances(architecture) for reference, _ in used])
+        return place(distances, np.concatenate([coordinates for _, coordinates in used]), self._metric)
 
 
 def place(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclidean") -> np.ndarray:
     """The point whose distances to given points fit best, by damped least squares (Levenberg and Marquardt).
+
+    City-block distances have kinks, where a descent may stay; so it sets out from the nearest points in turn.
 
     Args:
         distances: Wanted distance to each point; shape (points,).
@@ -61,8 +69,14 @@ def place(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclide
     Returns:
         float32, shape (dimensions,).
     """
-    point = coordinates[int(np.argmin(distances))].astype(np.float64)
     points = coordinates.astype(np.float64)
+    starts = np.argsort(distances, kind="stable")[: STARTS[metric]]
+    found = [_descend(points[start], points, distances, metric) for start in starts]
+    return min(found, key=lambda result: result[0])[1].astype(np.float32)
+
+
+def _descend(point: np.ndarray, points: np.ndarray, distances: np.ndarray, metric: str) -> tuple[float, np.ndarray]:
+    """Squared error and place of the best point on the way down from `point`."""
     damping = 1e-2
     error, slopes = _errors(point, points, distances, metric)
     for _ in range(STEPS):
@@ -75,7 +89,7 @@ def place(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclide
             damping *= 4
         if np.abs(step).max() < 1e-3:
             break
-    return point.astype(np.float32)
+    return float(error @ error), point
 
 
 def _errors(point: np.ndarray, points: np.ndarray, distances: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
