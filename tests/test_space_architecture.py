@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flexibert.errors import DesignSpaceError
@@ -36,11 +36,13 @@ def model_dictionaries(draw) -> dict:
     }
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(model_dictionaries())
 def test_a_plain_dictionary_comes_back_as_it_was(model):
     assert Architecture.from_model_dict(model).to_model_dict() == model
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(model_dictionaries(), model_dictionaries())
 def test_digests_are_equal_exactly_for_equal_models(one, two):
     a, b = Architecture.from_model_dict(one), Architecture.from_model_dict(two)
