@@ -64,7 +64,10 @@ def test_a_distance_is_symmetric_and_zero_only_for_equal_graphs(name, level):
     assert np.all((matrix < ROUNDING) == np.eye(len(models), dtype=bool))
 
 
-def test_triangles_are_hardly_ever_violated():
+@pytest.mark.xfail(
+    strict=True, reason="0.44 % of these pairs have a shorter way over a third model; only libraries are closed"
+)
+def test_no_triangle_is_violated():
     generator = np.random.default_rng(0)
     models = PAPER.sample(60, 1, seed=4)
     for model in models[:20]:
@@ -74,7 +77,7 @@ def test_triangles_are_hardly_ever_violated():
     matrix = np.array([reference.distances(model) for model in models], float)
     shortest = np.array([(matrix[k][:, None] + matrix).min(axis=0) for k in range(len(models))])
     violated = matrix - shortest > ROUNDING
-    assert violated.mean() < 1e-2  # of pairs, over every third model; the benchmark draws a million triples
+    assert violated.mean() < 2e-3  # of pairs, over every third model; the benchmark draws a million triples
 
 
 def test_models_of_any_depth_and_any_widths_are_compared():
