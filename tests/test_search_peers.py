@@ -8,6 +8,7 @@ import pytest
 from flexibert.errors import SearchError
 from flexibert.search.interface import Observations, Pool, Proposal
 from flexibert.search.methods import METHODS, method_named
+from flexibert.search.pool import pool_of_models
 
 REASONS = {"initial", "optimisation", "uncertainty", "diversity", "aleatoric", "baseline"}
 
@@ -145,7 +146,8 @@ def chance(pool: Pool) -> float:
     return float(np.mean([regret("random", pool, seed, 20, 3) for seed in range(100)]))
 
 
-LEARNERS = [name for name in METHODS if name not in ("random", "largest") and not name.startswith("boshnas-paper-")]
+CONTROLS = ("random", "largest", "largest-group")
+LEARNERS = [name for name in METHODS if name not in CONTROLS and not name.startswith("boshnas-paper-")]
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -160,6 +162,24 @@ def test_largest_takes_the_models_by_size(pool):
     assert pool.sizes[[p.index for p in proposals]].tolist() == sorted(pool.sizes[first])[::-1][:4]
 
 
-def test_largest_needs_sizes(pool):
-    with pytest.raises(SearchError, match="needs models with a size"):
-        propose("largest", seen(pool), replace(pool, sizes=None))
+def test_largest_group_draws_among_the_widest_and_deepest():
+    models = [
+        {"l": layers, "o": ["sa"] * layers, "h": [hidden] * layers, "n": [2] * layers, "f": [[width]] * layers}
+        | {"p": [parameter] * layers}
+        for layers in (2, 4)
+        for hidden in (32, 64)
+        for width in (64, 128)
+        for parameter in ("sdp", "wma")
+    ]
+    pool = pool_of_models([f"model-{k:02d}" for k in range(len(models))], models, "naive")
+    nothing = Observations(np.empty(0, dtype=int), np.empty(0))
+    drawn = [[p.index for p in propose("largest-group", nothing, pool, 5, seed)] for seed in range(8)]
+    assert all(set(rows[:4]) == {12, 13, 14, 15} for rows in drawn)  # 4 layers of 64; then 4 x 32 and 2 x 64 are equal
+    assert {rows[4] for rows in drawn} <= {4, 5, 6, 7, 8, 9, 10, 11}
+    assert len({tuple(rows) for rows in drawn}) > 4
+
+
+@pytest.mark.parametrize("name", ["largest", "largest-group"])
+def test_controls_by_size_need_sizes(name, pool):
+    with pytest.raises(SearchError, match=f"'{name}' needs models with a size"):
+        propose(name, seen(pool), replace(pool, sizes=None))

@@ -24,6 +24,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "boshnas-paper-homoscedastic": _factory("boshnas_paper", "PaperBoshnas", heteroscedastic=False),
     "random": _factory("peers.controls", "RandomSearch"),
     "largest": _factory("peers.controls", "LargestFirst"),
+    "largest-group": _factory("peers.controls", "LargestGroup"),
     "evolution": _factory("peers.evolution", "RegularisedEvolution"),
     "local": _factory("peers.local", "LocalSearch"),
     "gp": _factory("peers.gaussian_process", "GaussianProcess"),

@@ -101,7 +101,9 @@ class Bananas:
                     hidden = hidden.relu()
             return hidden[..., 0]  # (members, rows)
 
-        optimiser = torch.optim.Adam([tensor for layer in layers for tensor in layer], lr=self.learning_rate)
+        optimiser = torch.optim.Adam(
+            [tensor for layer in layers for tensor in layer], lr=self.learning_rate, fused=True
+        )
         for _ in range(self.steps):
             optimiser.zero_grad()
             # Summed over members, each of which sees its own mean error only

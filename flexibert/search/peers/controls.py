@@ -1,4 +1,4 @@
-"""Controls without a model of the scores: chance, and the widespread belief that the largest model is the best."""
+"""Controls without a model of the scores: chance, and the widespread belief that large models are the best."""
 
 import numpy as np
 
@@ -29,8 +29,7 @@ class LargestFirst:
         Raises:
             SearchError: The pool has no sizes (a table of feature columns).
         """
-        if pool.sizes is None:
-            raise SearchError("method 'largest' needs models with a size; this table has feature columns only")
+        _require_sizes(pool, "largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
         order = np.argsort(-np.asarray(pool.sizes)[rows], kind="stable")[:count]
         return [Proposal(int(row), "baseline", acquisition=float(pool.sizes[row])) for row in rows[order]]
@@ -38,3 +37,38 @@ class LargestFirst:
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
         return None
+
+
+class LargestGroup:
+    """At random among the widest and deepest open models: how much of a table mere size explains.
+
+    A group has equal sums of hidden sizes over the layers; the largest is drawn from until none of it is open.
+    """
+
+    def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
+        """Choose `count` open candidates, larger groups first, uniformly within a group.
+
+        Raises:
+            SearchError: The pool has no sizes (a table of feature columns).
+        """
+        _require_sizes(pool, "largest-group")
+        groups = size_groups(pool)
+        rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
+        order = np.argsort(-groups[rows], kind="stable")[:count]
+        return [Proposal(int(row), "baseline", acquisition=float(groups[row])) for row in rows[order]]
+
+    def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
+        """Return None: size orders the candidates but predicts no score."""
+        return None
+
+
+def size_groups(pool: Pool) -> np.ndarray:
+    """Sum of the hidden sizes over the layers, or the size itself where no layers are known; shape (candidates,)."""
+    if pool.architectures is None:
+        return np.asarray(pool.sizes, dtype=float)
+    return np.array([float(sum(model["h"])) for model in pool.architectures])
+
+
+def _require_sizes(pool: Pool, method: str) -> None:
+    if pool.sizes is None:
+        raise SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
