@@ -1,6 +1,6 @@
 """What the probes can tell: a tiny pre-trained model against the majority and against itself untrained.
 
-python tests/benchmarks/probes.py [--work FOLDER] [--models NAME ...] [--seeds N] [--probes NAME ...]
+python tests/benchmarks/probes.py [--work FOLDER] [--models NAME ...] [--steps N] [--seeds N] [--probes NAME ...]
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, help="folder to keep corpus and models in; default: a temporary one")
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS), help="default: all")
+    parser.add_argument("--steps", type=int, help="steps of pre-training; default: those of the default's search")
     parser.add_argument("--seeds", type=int, default=3, help="fine-tunings of each model on each probe")
     parser.add_argument("--probes", nargs="*", help="names, e.g. cola rte; default: all nine")
     options = parser.parse_args()
@@ -54,7 +55,7 @@ def main() -> None:
             folder = work / "tasks" / task
             tasks.prepare_task(task, suite, SETTINGS["tasks"], work / "tokenizer/tokenizer.json", 1, folder)
         for name in options.models:
-            report(name, work, tasks.tasks_of(suite), options.seeds)
+            report(name, work, tasks.tasks_of(suite), options.seeds, options.steps or SETTINGS["pretrain"]["steps"])
 
 
 def prepare_corpus(work: Path) -> None:
@@ -71,14 +72,13 @@ def prepare_corpus(work: Path) -> None:
     shards.write_manifest([out / "0000.json"], [source], tokens, work / "corpus/manifest.json")
 
 
-def report(name: str, work: Path, names: list[str], seeds: int) -> None:
+def report(name: str, work: Path, names: list[str], seeds: int, steps: int) -> None:
     """Scores of one model on each probe, as a table."""
-    trained, fresh = work / "models" / name / "trained", work / "models" / name / "fresh"
-    seconds = make_models(name, work, trained, fresh)
+    trained, fresh = work / "models" / name / f"trained-{steps}", work / "models" / name / "fresh"
+    seconds = make_models(name, work, trained, fresh, steps)
     validation = read_json(trained / "card.json")["validation_loss"]
-    print(
-        f"\n{name}: pre-trained in {seconds:.0f} s to a validation loss of {validation:.2f}; {seeds} fine-tunings each"
-    )
+    print(f"\n{name}: pre-trained for {steps} steps in {seconds:.0f} s to a validation loss of {validation:.2f};")
+    print(f"{seeds} fine-tunings each")
     print(f"{'probe':8} {'metrics':18} {'majority':>8} {'fresh':>14} {'pre-trained':>14} {'seconds':>8}")
     beats = helps = 0
     for task in names:
@@ -97,7 +97,7 @@ def report(name: str, work: Path, names: list[str], seeds: int) -> None:
     print(f"more than 5 points above the majority: {beats}; pre-training helps beyond twice the noise: {helps}")
 
 
-def make_models(name: str, work: Path, trained: Path, fresh: Path) -> float:
+def make_models(name: str, work: Path, trained: Path, fresh: Path, steps: int) -> float:
     """A pre-trained run and one with random weights, both as folders that `finetune` reads; returns seconds."""
     manifest, tokens = work / "corpus/manifest.json", work / "tokenizer/tokenizer.json"
     run = {"model": name, "recipe": "scratch", "architecture": MODELS[name], "origin": "pretrain"}
@@ -108,7 +108,7 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path) -> float:
             run,
             manifest,
             tokens,
-            SETTINGS["pretrain"],
+            SETTINGS["pretrain"] | {"steps": steps},
             SETTINGS["model"],
             1,
             work / "resume",
