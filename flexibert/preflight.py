@@ -1,7 +1,6 @@
 """Everything that can be known to be wrong before the first job, and the settings kept beside the results."""
 
 import platform
-import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ from flexibert import __version__
 from flexibert.config import FIRST_STAGE, Settings, differences, read_yaml, resolve, search_settings
 from flexibert.errors import ConfigError, UsageError
 from flexibert.files import write_json, write_text
+from flexibert.provenance import commit
 
 # Software that can change a number.
 RECORDED = [
@@ -46,6 +46,21 @@ def check_experiment(changes: Mapping[str, Any], root: str | Path, whole: bool =
         if problems:
             raise ConfigError(problems, "config is not usable")
     return settings
+
+
+def check_typed(values: Any, place: str = "--config") -> list[str]:
+    """Texts of `snakemake --config` that would not reach the jobs as they were typed, one sentence a problem.
+
+    Snakemake writes them into the command line of each job between quotation marks of Python, not of the shell (9.27,
+    `format_cli_value`), so that `$(...)` in a text with an apostrophe would be executed.
+    """
+    if isinstance(values, Mapping):
+        return [problem for key, value in values.items() for problem in check_typed(value, f"{place} {key}")]
+    if isinstance(values, list | tuple):
+        return [problem for value in values for problem in check_typed(value, place)]
+    if isinstance(values, str) and (set(values) & set("'\"$`\\") or not values.isprintable()):
+        return [f"{place}: {values!r} holds a character that a shell reads; write it into a file for --configfile"]
+    return []
 
 
 def space_path(settings: Settings, root: str | Path) -> Path:
@@ -100,17 +115,6 @@ def changes_since(results: str | Path, settings: Settings) -> list[str]:
         again = FIRST_STAGE.get(key.split(".")[0], "what reads it")
         lines.append(f"  {key}: {old!r} -> {new!r} (makes again: {again})")
     return lines
-
-
-def commit() -> str | None:
-    """Commit of this checkout, with "+" where files differ from it; None outside a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        found = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found + ("+" if changed else "")
 
 
 def write_settings(settings: Settings, config: str | Path, versions: str | Path) -> None:

@@ -15,6 +15,7 @@ from flexibert.errors import ConfigError, UsageError
 from flexibert.files import read_json, whole_file, whole_folder, write_json
 from flexibert.hold import HOLDER, hold, release
 from flexibert.log import Progress, job_log
+from flexibert.provenance import commit
 from flexibert.seeds import derive_seed
 
 
@@ -103,3 +104,29 @@ def test_the_conda_environment_has_the_pinned_requirements():
     environment = yaml.safe_load((folder / "flexibert.yaml").read_text())
     assert environment["dependencies"][-1]["pip"] == pinned
     assert all("==" in line for line in pinned)
+
+
+def test_a_commit_is_told_of_this_checkout_only(tmp_path, monkeypatch):
+    import flexibert.provenance
+
+    def package_in(folder):
+        (folder / "flexibert").mkdir(parents=True)
+        monkeypatch.setattr(flexibert.provenance, "__file__", str(folder / "flexibert" / "provenance.py"))
+        return folder
+
+    def git(*words):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=ada", "-c", "user.email=ada@example.org", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+    package_in(tmp_path)
+    assert commit() is None
+    git("init")
+    (tmp_path / "flexibert" / "provenance.py").write_text("")
+    git("add", ".")
+    git("commit", "-m", "First")
+    head = git("rev-parse", "HEAD").stdout.strip()
+    assert commit() == head
+    (tmp_path / "flexibert" / "provenance.py").write_text("changed")
+    assert commit() == head + "+"
+    package_in(tmp_path / "site-packages")
+    assert commit() is None

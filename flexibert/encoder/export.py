@@ -5,7 +5,6 @@ package loads the folder with `trust_remote_code=True`.
 """
 
 import re
-import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flexibert.errors import ModelError
 from flexibert.files import read_json, whole_folder, write_json, write_text
+from flexibert.provenance import commit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -191,7 +191,7 @@ def model_card(run: Run, task: str | None, config: dict[str, Any], mask_token: s
         sources=(_read_optional(run.results / "corpus" / "manifest.json") or {}).get("sources", {}),
         recipe=_recipe(run),
         versions=_read_optional(run.results / "versions.json") or {},
-        commit=_commit(),
+        commit=commit(),
         package=version("flexibert"),
         mask_token=mask_token,
     )
@@ -226,14 +226,3 @@ def _recipe(run: Run) -> dict[str, Any]:
     kind = run.card["recipe"].partition("-")[0]
     changes = config.get({"final": "final", "retuned": "retune"}.get(kind, ""), {}).get("pretrain", {})
     return config.get("pretrain", {}) | changes
-
-
-def _commit() -> str | None:
-    """Commit of the code that exports, where it lies in a repository."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
