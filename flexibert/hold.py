@@ -19,6 +19,9 @@ def hold(folder: str | Path) -> None:
         UsageError: Another process holds it, or the folder cannot be written.
     """
     folder = Path(folder)
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place}: is a file, but results must go into a folder of this name; move the file away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = _take(folder / HOLDER)

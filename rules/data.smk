@@ -23,11 +23,34 @@ rule settings:
         "../workflow/scripts/settings.py"
 
 
+rule download_tokenizer:
+    """The tokenizer of a model on the hub; afterwards it is offline."""
+    output:
+        "<results>/tokenizer/hub/tokenizer.json",
+    log:
+        "<logs>/download/tokenizer.log",
+    benchmark:
+        "<benchmarks>/download/tokenizer.jsonl"
+    conda:
+        "../envs/flexibert.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        model=CFG["tokenizer"]["path"],
+        revision=REVISION["tokenizer"],
+    message:
+        "Downloading the tokenizer of {params.model}"
+    script:
+        "../workflow/scripts/download_tokenizer.py"
+
+
 rule tokenizer:
     """A byte-level BPE trained on the corpus, or the one that the settings name."""
     input:
         documents=documents_of("manifest"),
         duplicates="<results>/text/duplicates-manifest.npz",
+        fetched=download_of_tokenizer(),
     output:
         tokenizer="<results>/tokenizer/tokenizer.json",
         facts="<results>/tokenizer/tokenizer.meta.json",

@@ -13,6 +13,11 @@ def download_of(wildcards):
     return [f"{RESULTS}/text/{wildcards.source}/download.json"] if hub else []
 
 
+def download_of_tokenizer():
+    """The download that a tokenizer from the hub waits for."""
+    return [f"{RESULTS}/tokenizer/hub/tokenizer.json"] if CFG["tokenizer"]["kind"] == "hub" else []
+
+
 def documents_of(manifest):
     """Documents of all shards of the sources in a manifest."""
     return [

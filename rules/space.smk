@@ -38,7 +38,7 @@ rule costs:
     benchmark:
         "{library}/costs.jsonl"
     wildcard_constraints:
-        library=f"{RESULTS}/.+",
+        library=rf"{RESULTS}/(library/level-\d+|search/[a-z0-9-]+/level-\d+/library)",
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -75,7 +75,7 @@ def test_a_streamed_source_is_read_without_a_download(data_set, tmp_path):
     [
         ConnectionError("Couldn't reach the Hub"),
         OSError("Network is unreachable"),
-        RuntimeError("Dataset scripts are no longer supported, but found hub.py"),
+        RuntimeError("Dataset scripts are no longer supported, but found books.py"),
     ],
 )
 def test_an_unreachable_hub_is_one_sentence_with_the_id_and_the_remedy(error):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flexibert.data.sources import with_defaults
 from flexibert.errors import CorpusError
-from flexibert.files import write_json
+from flexibert.files import whole_file, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,24 @@ def fetch(source: dict, folder: str | Path) -> None:
                 got[split].append(f"{split}/{place.name}")
                 logger.info("%s: %s, file %d of %d", name, split, number + 1, len(files[split]))
     write_json(Path(folder) / "download.json", {"id": source["id"], "revision": revision, "files": got})
+
+
+def fetch_tokenizer(model: str, out: str | Path) -> None:
+    """Copy the `tokenizer.json` of a model on the hub; nothing else of its repository is read.
+
+    Args:
+        model: Model id, e.g. "FacebookAI/roberta-base".
+        out: File to write.
+
+    Raises:
+        CorpusError: The hub cannot be reached, or has no such model or no such file.
+    """
+    with hub_problems("tokenizer.path", model):
+        from huggingface_hub import hf_hub_download
+
+        found = hf_hub_download(model, "tokenizer.json")
+    with whole_file(out) as part:
+        shutil.copyfile(found, part)
 
 
 def _files_of(source: dict) -> tuple[dict[str, list[str]], str]:
@@ -110,5 +128,6 @@ def _is_of_hub(error: Exception) -> bool:
     if type(error).__module__.split(".")[0] in modules or isinstance(error, (OSError, EOFError)):
         return True
     return isinstance(error, (RuntimeError, ValueError)) and any(
-        word in str(error).lower() for word in ("hub", "config", "client has been closed", "couldn't find", "offline")
+        word in str(error).lower()
+        for word in ("hub", "config", "client has been closed", "couldn't find", "offline", "dataset scripts")
     )

@@ -41,12 +41,13 @@ class TokenizerFacts:
 def make_tokenizer(
     settings: dict, documents: list[str | Path], out: str | Path, seed: int, duplicates: str | Path | None = None
 ) -> None:
-    """Train, copy or fetch the tokenizer; writes `out` and, beside it, its facts (`tokenizer.meta.json`).
+    """Train or copy the tokenizer; writes `out` and, beside it, its facts (`tokenizer.meta.json`).
 
     Args:
         settings: The section `tokenizer`: kind, vocabulary, path.
         documents: Files of `corpus.collect_documents`; their training documents are read when kind is train.
-        out: Path of `tokenizer.json`.
+        out: Path of `tokenizer.json`; of kind hub, the file that `download.fetch_tokenizer` has brought lies beside
+            it (`hub/tokenizer.json`).
         seed: Root seed; a corpus of more than 100 MB is sampled with it.
         duplicates: File of `duplicates.find_duplicates`, to leave duplicates out.
 
@@ -54,8 +55,14 @@ def make_tokenizer(
         CorpusError: A tokenizer that cannot be read, lacks a special token, or too small a vocabulary.
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    makers = {"train": _train, "file": _load_file, "hub": _load_hub}
-    tokenizer = makers[settings["kind"]](settings, [Path(path) for path in documents], seed, duplicates)
+    problems = check_tokenizer(settings)
+    if problems:
+        raise CorpusError(problems)
+    if settings["kind"] == "train":
+        tokenizer = _train(settings, [Path(path) for path in documents], seed, duplicates)
+    else:
+        hub = settings["kind"] == "hub"
+        tokenizer = load_tokenizer(Path(out).parent / "hub" / "tokenizer.json" if hub else settings["path"])
     facts = _facts_of(tokenizer, str(settings["path"] or "the trained tokenizer"))
     with whole_file(out) as part:
         tokenizer.save(str(part))
@@ -99,6 +106,14 @@ def check_tokenizer(settings: dict) -> list[str]:
         return []
     if not settings["path"]:
         return [f"tokenizer.path: kind {settings['kind']} needs a path (file: a tokenizer.json; hub: a model id)"]
+    if settings["kind"] == "hub":
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(settings["path"])
+        except HFValidationError:
+            return [f"tokenizer.path: {settings['path']!r} is not a model id; write e.g. FacebookAI/roberta-base"]
     if settings["kind"] == "file" and not Path(settings["path"]).is_file():
         return [f"tokenizer.path: the file {settings['path']} does not exist; correct it"]
     return []
@@ -107,9 +122,6 @@ def check_tokenizer(settings: dict) -> list[str]:
 def _train(settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None) -> "tokenizers.Tokenizer":
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    problems = check_tokenizer(settings)
-    if problems:
-        raise CorpusError(problems)
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -150,26 +162,6 @@ def _training_texts(documents: list[Path], seed: int, duplicates: str | Path | N
                 size += len(text)
         if size >= TRAINING_BYTES:
             return
-
-
-def _load_file(
-    settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None
-) -> "tokenizers.Tokenizer":
-    problems = check_tokenizer(settings)
-    if problems:
-        raise CorpusError(problems)
-    return load_tokenizer(settings["path"])
-
-
-def _load_hub(
-    settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None
-) -> "tokenizers.Tokenizer":
-    from flexibert.data.download import hub_problems
-
-    with hub_problems("tokenizer.path", settings["path"]):
-        from huggingface_hub import hf_hub_download
-
-        return load_tokenizer(hf_hub_download(settings["path"], "tokenizer.json"))
 
 
 def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:

@@ -2,25 +2,26 @@
 
     python tests/benchmarks/dag_scale.py --rounds 30 --batch 10
 
-Prints jobs, wall seconds a job, the time to evaluate the DAG again after the last checkpoint, the time of a dry run of
-the finished search, and the peak memory of the Snakemake process.
+Prints a row for each round: jobs so far, wall seconds a job, seconds from the end of the proposal to the start of the
+next job (the DAG is evaluated again), and the memory of the Snakemake process; then the time of a dry run of the
+finished search. With --folder the run is kept, and a broken one goes on where it stopped. Needs Linux (/proc).
 """
 
 import argparse
+import contextlib
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).parents[2]
+STAMP = re.compile(r"\[\w+ \w+ +\d+ [\d:]+ \d+\]")  # stands above each job that starts or ends
 
 WRITE = """
 import json, os
@@ -62,48 +63,67 @@ def stand_ins(folder: Path) -> None:
         (folder / "workflow/scripts" / script.name).write_text(SCRIPTS.get(script.stem, WRITE))
 
 
+def memory_mb(process: int) -> float:
+    """Memory that a process holds."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())[1]) / 1024
+
+
+def watch(call: subprocess.Popen, log: Path) -> None:
+    """Print a row a round while Snakemake runs; what it says is kept in `log`."""
+    jobs, before, started = 0, 0, time.perf_counter()
+    proposed: float | None = None
+    stamped, most = False, 0.0
+    with open(log, "a", encoding="utf-8") as kept:
+        for line in call.stdout:
+            kept.write(line)
+            if stamped and proposed is not None:
+                now, most = time.perf_counter(), max(most, memory_mb(call.pid))
+                pace = (now - started) / max(1, jobs - before)
+                print(f"| {jobs} | {pace:.2f} | {now - proposed:.1f} | {most:.0f} |", flush=True)
+                before, started, proposed = jobs, now, None
+            if "Finished jobid" in line:
+                jobs += 1
+                proposed = time.perf_counter() if "Rule: propose" in line else proposed
+            stamped = STAMP.match(line) is not None
+
+
 def main() -> None:
     """Run the search with stand-ins and print what it cost."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--folder", type=Path, help="keep the run here, or go on with the one that is here")
     options = parser.parse_args()
     level = {"level": 1, "initial": options.batch, "batch": options.batch, "rounds": options.rounds, "patience": 10**6}
     settings = {
         "name": "scale",
         "search": {"levels": [{**level, "aleatoric": 0, "parents": 2, "parent_neighbours": 0}]},
     }
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        stand_ins(folder)
+    scratch = contextlib.nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory()
+    with scratch as place:
+        folder = Path(place)
+        if not (folder / "Snakefile").exists():
+            stand_ins(folder)
         (folder / "scale.yaml").write_text(yaml.safe_dump(settings))
-        call = [sys.executable, "-m", "snakemake", "--configfile", "scale.yaml"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        start = time.perf_counter()
-        done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - start
-        if done.returncode:
-            raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        start = time.perf_counter()
-        subprocess.run([*call, "--dry-run"], cwd=folder, env=environment, capture_output=True, check=True)
-        dry = time.perf_counter() - start
-    text = done.stdout + done.stderr
-    jobs = len(re.findall(r"Finished jobid", text))
-    print(f"jobs                                    {jobs}")
-    print(f"wall seconds                            {seconds:.0f}")
-    print(f"wall seconds a job                      {seconds / jobs:.2f}")
-    print(f"seconds after the last checkpoint       {last_evaluation(text):.1f}")
-    print(f"seconds of a dry run, all done          {dry:.1f}")
-    print(f"peak memory of Snakemake, MB            {peak:.0f}")
+        run(folder)
 
 
-def last_evaluation(text: str) -> float:
-    """Seconds from the end of the last proposal to the start of the next job, from Snakemake's time stamps."""
-    stamps = re.findall(r"^\[(\w+ \w+ +\d+ [\d:]+ \d+)\]\n(.*)$", text, flags=re.MULTILINE)
-    times = [(datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y"), line) for stamp, line in stamps]
-    last = max(place for place, (_, line) in enumerate(times) if "Rule: propose" in line)
-    return (times[last + 1][0] - times[last][0]).total_seconds()
+def run(folder: Path) -> None:
+    """One call of Snakemake, and a dry run after it."""
+    call = [sys.executable, "-m", "snakemake", "--configfile", "scale.yaml"]
+    how = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True, "stderr": subprocess.STDOUT}
+    log, start = folder / "call.log", time.perf_counter()
+    print("| jobs | wall seconds a job since the row above | seconds after the checkpoint | MB |\n|---|---|---|---|")
+    with subprocess.Popen([*call], stdout=subprocess.PIPE, **how) as started:
+        watch(started, log)
+    if started.returncode:
+        raise SystemExit(log.read_text()[-2000:])
+    seconds = time.perf_counter() - start
+    jobs = len(re.findall("Finished jobid", log.read_text()))
+    print(f"{jobs} jobs, {seconds:.0f} wall seconds in this call, {seconds / jobs:.2f} a job")
+    start = time.perf_counter()
+    subprocess.run([*call, "--dry-run"], stdout=subprocess.DEVNULL, check=True, **how)
+    print(f"{time.perf_counter() - start:.1f} seconds of a dry run, all done")
 
 
 if __name__ == "__main__":
