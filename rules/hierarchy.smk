@@ -1,4 +1,4 @@
-"""Levels of a search: each level's library comes from the best models of the level before (paper, section 3.4)."""
+"""Levels of a search: each level's library comes from the best models of the level before (paper: hierarchy)."""
 
 
 rule finer_library:
@@ -8,6 +8,7 @@ rule finer_library:
             wildcards.search, level_before(wildcards.search, wildcards.level)
         ),
         library=lambda wildcards: library_files(wildcards.search, level_before(wildcards.search, wildcards.level)),
+        proposals=lambda wildcards: proposals_of(wildcards.search, level_before(wildcards.search, wildcards.level)),
     output:
         [f"<results>/search/{{search}}/level-{{level}}/library/{name}" for name in LIBRARY_FILES],
     log:

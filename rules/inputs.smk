@@ -107,12 +107,22 @@ def scores_of_round(wildcards):
     return [f"{RESULTS}/glue/{run['model']}/{run['recipe']}/score.json" for run in runs]
 
 
-def last_observations(search, level):
-    """Observations of a level that has converged."""
+def proposal_files(search, level, rounds):
+    """Proposals of the first rounds of a level."""
+    return [f"{level_folder(search, level)}/round-{number:03d}/proposal.json" for number in range(rounds)]
+
+
+def proposals_of(search, level):
+    """Proposals of a level that has converged, without the empty one that ended it."""
     number = 0
     while not proposal(search, level, number)["converged"]:
         number += 1
-    return [f"{level_folder(search, level)}/round-{number - 1:03d}/observations.csv"]
+    return proposal_files(search, level, number)
+
+
+def last_observations(search, level):
+    """Observations of a level that has converged."""
+    return [proposals_of(search, level)[-1].replace("proposal.json", "observations.csv")]
 
 
 # runs

@@ -6,6 +6,8 @@ checkpoint propose:
     input:
         library=lambda wildcards: library_files(wildcards.search, wildcards.level),
         observations=known_before,
+        proposals=lambda wildcards: proposal_files(wildcards.search, wildcards.level, int(wildcards.round)),
+        vocabulary="<results>/tokenizer/tokenizer.meta.json",
     output:
         proposal="<results>/search/{search}/level-{level}/round-{round}/proposal.json",
         predictions="<results>/search/{search}/level-{level}/round-{round}/predictions.parquet",
@@ -23,8 +25,10 @@ checkpoint propose:
             key: value for key, value in search_settings(CFG, wildcards.search).items() if key != "levels"
         },
         level=level_keys,
+        space=SPACE,
         transfer=CFG["transfer"],
         max_positions=CFG["model"]["max_positions"],
+        length=CFG["tasks"]["length"],
         seed=lambda wildcards: derive_seed(SEED, "search", search_settings(CFG, wildcards.search)["seed"]),
         revision=REVISION["propose"],
     message:
@@ -66,8 +70,8 @@ rule search:
         costs=lambda wildcards: [
             f"{library_folder(wildcards.search, level)}/costs.parquet" for level in levels_of(wildcards.search)
         ],
-        models=lambda wildcards: [
-            f"{library_folder(wildcards.search, level)}/models.parquet" for level in levels_of(wildcards.search)
+        proposals=lambda wildcards: [
+            path for level in levels_of(wildcards.search) for path in proposals_of(wildcards.search, level)
         ],
     output:
         leaderboard="<results>/search/{search}/leaderboard.csv",

@@ -17,7 +17,9 @@ from flexibert.search.pool import (
 from flexibert.search.table import Table
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
+from flexibert.space.graph import Ranks
 from flexibert.space.library import build_library
+from flexibert.space.placing import Placement
 
 SPACE = DesignSpace.from_mapping(
     {
@@ -145,7 +147,9 @@ def test_candidates_beyond_the_library(models):
     wanted = np.log(pool.sizes)
     rows = np.argsort(wanted)[:30]  # the large ones are not known, many of them not even in the library
     observations = Observations(rows, wanted[rows])
-    larger = extend_pool(pool, observations, SPACE, count=20, seed=0)
+    known = [Architecture.from_model_dict(model) for model in models]
+    placement = Placement(known, pool.embedding, Ranks.of_space(SPACE))
+    larger = extend_pool(pool, observations, SPACE, placement.place, count=20)
     assert larger.ids[: len(pool)] == pool.ids
     assert 0 < len(larger) - len(pool) <= 20
     assert len(np.unique(larger.identity)) == len(larger)

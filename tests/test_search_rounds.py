@@ -7,15 +7,27 @@ import numpy as np
 import pandas
 import pytest
 
+from flexibert.config import read_yaml
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json, write_parquet
 from flexibert.search.aleatoric import propose_again
+from flexibert.search.beyond import proposed_beyond
 from flexibert.search.hierarchy import best_parents, scaled_pattern
 from flexibert.search.interface import Observations
 from flexibert.search.methods import method_named
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import RunIndex, transferred_recipe
-from flexibert.search.rounds import choose_final, is_homogeneous, observe_round, propose_round, rank_runs, stalled
+from flexibert.search.rounds import (
+    choose_final,
+    is_homogeneous,
+    observe_round,
+    propose_round,
+    rank_runs,
+    read_observations,
+    stalled,
+)
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
 from flexibert.space.library import Library, level_library
 
 ROOT = Path(__file__).parents[1]
@@ -24,16 +36,29 @@ SEARCH = {"method": "random", "embedding": "transformer2vec", "models": "all", "
 SETTINGS = {"graphs": 100, "dimensions": 4, "metric": "euclidean", "recipe": "fast", "neighbours": 10}
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory) -> Path:
-    from flexibert.config import read_yaml
-
-    folder = tmp_path_factory.mktemp("library")
-    level_library(read_yaml(ROOT / "config/spaces/test.yaml"), 1, SETTINGS, 0, folder)
+def built(folder: Path, graphs: int) -> Path:
+    """A library of the test space's first level, which has 72 graphs, with made-up costs."""
+    level_library(read_yaml(ROOT / "config/spaces/test.yaml"), 1, SETTINGS | {"graphs": graphs}, 0, folder)
     ids = Library.load(folder).ids
-    costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": np.nan}
+    costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": 1.0}
     write_parquet(folder / "costs.parquet", pandas.DataFrame(costs))
     return folder
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    return built(tmp_path_factory.mktemp("library"), 100)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    """Less than half of the level."""
+    return built(tmp_path_factory.mktemp("sample"), 30)
+
+
+def costs(models: list[dict]) -> list[dict]:
+    """The more layers and the wider, the dearer."""
+    return [{"parameters": 10 * sum(model["h"]), "flops_per_token": 20.0 * model["l"]} for model in models]
 
 
 class Loop:
@@ -42,7 +67,9 @@ class Loop:
     def __init__(self, library: Path, folder: Path, search: dict, level: dict, overlap: float = 0.0) -> None:
         self.library, self.folder, self.search, self.level = library, folder, SEARCH | search, LEVEL | level
         self.overlap = overlap
+        self.space = read_yaml(ROOT / "config/spaces/test.yaml")
         self.rounds: list[dict] = []
+        self.proposals: list[Path] = []
 
     def run(self, score=lambda run: 50.0) -> list[dict]:
         before = None
@@ -50,11 +77,13 @@ class Loop:
             folder = self.folder / "search" / "main" / "level-1" / f"round-{len(self.rounds):03d}"
             propose_round(
                 "main", len(self.rounds), self.search, self.level, {"overlap": 0.8}, self.library, before,
-                lambda source, target: self.overlap, 1, folder / "proposal.json", folder / "predictions.parquet",
+                self.proposals, self.space, lambda source, target: self.overlap, costs, 1,
+                folder / "proposal.json", folder / "predictions.parquet",
             )  # fmt: skip
             self.rounds.append(read_json(folder / "proposal.json"))
             if self.rounds[-1]["converged"]:
                 break
+            self.proposals.append(folder / "proposal.json")
             before = self.observe(folder, score, before)
         self.last = before
         return self.rounds
@@ -106,7 +135,7 @@ def test_failed_candidates_are_kept_and_the_search_goes_on(library, tmp_path):
     table = pandas.read_csv(loop.last)
     assert set(table["status"]) == {"ok", "failed"}
     assert table.loc[table["status"] == "failed", "score"].isna().all()
-    rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
     board = pandas.read_csv(tmp_path / "board.csv")
     assert list(board["status"]) == sorted(board["status"], reverse=True)  # ok before failed
     assert "architecture" in read_json(tmp_path / "best.json")
@@ -116,7 +145,7 @@ def test_a_search_in_which_all_fail_says_so(library, tmp_path):
     loop = Loop(library, tmp_path, {}, {"rounds": 2})
     loop.run(lambda run: None)
     with pytest.raises(SearchError, match="all 5 candidates failed"):
-        rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+        rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
     assert not (tmp_path / "board.csv").exists()
 
 
@@ -200,7 +229,7 @@ def test_runs_are_found_by_name(library, tmp_path):
 def test_the_final_model_is_the_best_and_its_scaled_pattern(library, tmp_path):
     loop = Loop(library, tmp_path, {}, {"rounds": 2})
     loop.run(lambda run: int(run["model"], 16) % 97)
-    rank_runs("main", loop.last, [library], tmp_path / "board.csv", tmp_path / "best.json")
+    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
     choose_final(tmp_path / "best.json", {"layers": 2, "widths": 3}, tmp_path / "final" / "main.json")
     best = read_json(tmp_path / "best.json")
     first, second = read_json(tmp_path / "final" / "main.json")["proposals"]
@@ -219,7 +248,94 @@ def test_large_is_the_scaled_pattern_of_mini():
 def test_parents_are_the_best_models_and_their_neighbours(library):
     loaded = Library.load(library)
     known = pandas.DataFrame({"model": [loaded.ids[4], loaded.ids[8], "ffffffffffff"], "score": [1.0, 2.0, 9.0]})
-    parents = best_parents(known, loaded, parents=1, neighbours=2)
+    parents = best_parents(known, loaded, {}, parents=1, neighbours=2)
     assert parents[0].id == loaded.ids[8]
     nearest = np.argsort(np.asarray(loaded.distances[8]), kind="stable")[:3]
     assert {parent.id for parent in parents} == {loaded.ids[row] for row in nearest}
+
+
+def hill(run: dict) -> float:
+    """Best for four layers of sa, 32 wide, with narrow feed-forward first: a model that the sample lacks."""
+    model = run["architecture"]
+    widths = [width for layer in model["f"] for width in layer]
+    return float(sum(model["h"]) / 4 + 10 * model["o"].count("sa") - sum(widths) / 20 + widths[0] / 50)
+
+
+def beyond(loop: Loop) -> list[dict]:
+    inside = set(Library.load(loop.library).ids)
+    return [run for made in loop.rounds for run in made["proposals"] if run["model"] not in inside]
+
+
+@pytest.fixture(scope="module")
+def outside(sample, tmp_path_factory) -> Loop:
+    """A search whose library is a sample of its level."""
+    loop = Loop(sample, tmp_path_factory.mktemp("outside"), {"method": "boshnas"}, {"rounds": 8, "patience": 9})
+    loop.run(hill)
+    return loop
+
+
+def test_a_search_leaves_a_library_that_is_a_sample(outside):
+    new = beyond(outside)
+    assert new
+    assert all(
+        DesignSpace.from_mapping(outside.space).level_of(Architecture.from_model_dict(r["architecture"])) == 1
+        for r in new
+    )
+    assert all(run["model"] == Architecture.from_model_dict(run["architecture"]).id for run in new)
+    assert all(run["beyond"] == costs([run["architecture"]])[0] for run in new)
+    runs = [run["model"] for made in outside.rounds for run in made["proposals"]]
+    assert len(runs) == len(set(runs))
+    inside = max(hill({"architecture": model}) for model in Library.load(outside.library).architectures)
+    assert pandas.read_csv(outside.last)["score"].max() > inside
+
+
+def test_a_model_beyond_the_library_can_win_and_be_a_parent(outside, tmp_path):
+    rank_runs(
+        "main", outside.last, [outside.library], outside.proposals, tmp_path / "board.csv", tmp_path / "best.json"
+    )
+    best, board = read_json(tmp_path / "best.json"), pandas.read_csv(tmp_path / "board.csv")
+    [winner] = [run for run in beyond(outside) if run["model"] == best["model"]]
+    assert best["architecture"] == winner["architecture"]
+    assert board["parameters"].notna().all()
+    assert board.loc[0, "parameters"] == winner["beyond"]["parameters"]
+    known = read_observations(outside.last)
+    parents = best_parents(known, Library.load(outside.library), proposed_beyond(outside.proposals), 1, 3)
+    assert parents[0].id == best["model"]
+    assert {parent.id for parent in parents[1:]} < set(Library.load(outside.library).ids)
+    assert len(parents) == 4
+
+
+def test_predictions_cover_the_library_and_the_models_beyond(outside):
+    table = pandas.read_parquet(outside.proposals[-1].with_name("predictions.parquet")).set_index("id")
+    earlier = {run["model"] for run in beyond(outside)}
+    assert {*Library.load(outside.library).ids, *earlier} <= set(table.index)
+    assert table.notna().all().all()
+    assert table.index.is_unique
+
+
+def test_a_search_that_left_its_library_is_resumed_as_it_was(outside, sample, tmp_path):
+    again = Loop(sample, tmp_path, outside.search, outside.level)
+    again.run(hill)
+    assert again.rounds == outside.rounds
+
+
+def test_limits_hold_beyond_the_library_too(sample, tmp_path):
+    limits = {"parameters": 10**6, "flops_per_token": 40.0, "latency_ms": None}  # two layers at most
+    loop = Loop(sample, tmp_path, {"method": "boshnas", "constraints": limits}, {"rounds": 6, "patience": 9})
+    loop.run(hill)
+    assert beyond(loop)
+    assert {run["architecture"]["l"] for run in beyond(loop)} == {2}
+
+
+@pytest.mark.parametrize("change", [{"method": "gp"}, {"embedding": "naive"}, {"constraints": {"latency_ms": 1e9}}])
+def test_a_search_that_cannot_leave_its_library_stays(sample, tmp_path, change):
+    loop = Loop(sample, tmp_path, {"method": "boshnas"} | change, {"rounds": 3})
+    loop.run(hill)
+    assert not beyond(loop)
+
+
+def test_a_search_stays_in_a_library_that_is_the_whole_level(library, tmp_path):
+    loop = Loop(library, tmp_path, {"method": "boshnas"}, {"rounds": 5, "patience": 9})
+    loop.run(hill)
+    assert not beyond(loop)
+    assert all("beyond" not in run for made in loop.rounds for run in made["proposals"])

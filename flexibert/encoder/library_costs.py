@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,14 @@ def write_costs(
     costs.insert(0, "id", table["id"])
     costs["latency_ms"] = latencies(dictionaries, length, **settings) if latency else float("nan")
     write_parquet(out, costs)
+
+
+def costs_of(
+    vocabulary: str | Path, max_positions: int, length: int
+) -> Callable[[Sequence[Mapping[str, Any]]], list[dict[str, int]]]:
+    """A function that gives `parameters` and `flops_per_token` of model dictionaries; arguments as of `write_costs`."""
+    tokens = read_json(vocabulary)["vocabulary"]
+    return partial(cost_table, length=length, vocab_size=tokens, max_positions=max_positions)
 
 
 def latencies(models: Sequence[Mapping[str, Any]], length: int, **settings: Any) -> list[float]:

@@ -5,29 +5,103 @@ in the embedding, the best candidates are edited, and the edits that look best o
 ended join the pool. The method then chooses from the larger pool as from any other.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from flexibert.files import read_json
 from flexibert.search.ascent import ascend
 from flexibert.search.boshnas import Surrogate
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.pool import encoder_size
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.distance import Reference
 from flexibert.space.features import encode
-from flexibert.space.graph import Ranks
-from flexibert.space.placing import place
+from flexibert.space.library import Library
 
-LANDMARKS = 500  # candidates of the pool by whose distances a new one is placed
-FRONTIER = 8  # candidates that are edited in each round
-ROUNDS = 3
+FRONTIER = 8  # candidates that are edited at first; twice as many of their edits afterwards
+EDITS = 3  # times that the best are edited
+ADDED = 64  # candidates that join the pool in a round
+LEAVING = ("boshnas",)  # methods that leave a library; the peers are compared on what is enumerated
+
+Place = Callable[[Architecture], np.ndarray]
+Costs = Callable[[Sequence[dict]], Sequence[dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """How a round leaves a library that is a part of its level only.
+
+    Attributes:
+        space: The design space.
+        level: The level of the library.
+        place: Coordinates of a model among those of the library; shape (dimensions,).
+        costs: What models cost: a dictionary each with the keys of `limits`.
+        limits: Largest cost of a candidate by its key.
+    """
+
+    space: DesignSpace
+    level: int
+    place: Place
+    costs: Costs
+    limits: dict[str, float]
+
+    @classmethod
+    def of_library(
+        cls, folder: str | Path, space: dict[str, Any], level: int, costs: Costs, search: dict[str, Any]
+    ) -> "WayOut | None":
+        """The way out of a library, or None where the search stays in it.
+
+        It stays where the library holds the whole level, for methods not in LEAVING, where the search is `naive`
+        (coordinates of new models come from edit distances) or confined to homogeneous models (an edit leaves them),
+        and under a limit of latency, which is measured for libraries alone.
+        """
+        library, design_space = Library.load(folder), DesignSpace.from_mapping(space)
+        limits = {key: limit for key, limit in search["constraints"].items() if limit is not None}
+        confined = search["embedding"] == "naive" or search["models"] == "homogeneous" or "latency_ms" in limits
+        if confined or search["method"] not in LEAVING or design_space.count(level) <= len(library):
+            return None
+        return cls(design_space, level, library.placement().place, costs, limits)
+
+    def rejoin(self, pool: Pool, proposals: Sequence[str | Path]) -> Pool:
+        """The pool with the models beyond the library that earlier rounds proposed, in their order."""
+        models = [Architecture.from_model_dict(model) for model in proposed_beyond(proposals).values()]
+        known = [Architecture.from_model_dict(model) for model in pool.architectures]
+        return joined(pool, known, {model: self.place(model) for model in models})
+
+    def extend(self, pool: Pool, observations: Observations) -> Pool:
+        """The pool with further models of the level within the limits (see `extend_pool`)."""
+        return extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits)
+
+    def admits(self, models: Sequence[Architecture]) -> list[bool]:
+        """Whether each model is within the limits."""
+        if not self.limits:
+            return [True] * len(models)
+        rows = self.costs([model.to_model_dict() for model in models])
+        return [all(row[key] <= limit for key, limit in self.limits.items()) for row in rows]
+
+    def mark(self, run: dict[str, Any], inside: set[str]) -> dict[str, Any]:
+        """A run as the proposal holds it: with its costs under `beyond` where the library does not have them."""
+        return run if run["model"] in inside else run | {"beyond": dict(self.costs([run["architecture"]])[0])}
+
+
+def proposed_beyond(proposals: Sequence[str | Path]) -> dict[str, dict[str, Any]]:
+    """Model dictionaries by name of the models beyond their library in some proposal.json files, in their order."""
+    runs = [run for path in proposals for run in read_json(path)["proposals"] if "beyond" in run]
+    return {run["model"]: run["architecture"] for run in runs}
 
 
 def extend_pool(
-    pool: Pool, observations: Observations, space: DesignSpace, level: int = 1, count: int = 64, seed: int = 0
+    pool: Pool,
+    observations: Observations,
+    space: DesignSpace,
+    place: Place,
+    level: int = 1,
+    count: int = ADDED,
+    admits: Callable[[Sequence[Architecture]], Sequence[bool]] = lambda models: [True] * len(models),
 ) -> Pool:
     """The pool with up to `count` further graphs of a level, those of the best acquisition that the search found.
 
@@ -35,75 +109,67 @@ def extend_pool(
         pool: Models of the level, embedded by their edit distances.
         observations: At least one.
         space: The design space.
+        place: Coordinates of a model in the pool's embedding.
         level: Level of the design space that the edits stay in.
         count: How many candidates to add.
-        seed: Of the choice of landmarks.
+        admits: Which of some models may join.
 
     Returns:
-        The given candidates in their order, then the new ones; without distances and neighbours, and with features
-        encoded anew.
+        The given candidates in their order, then the new ones (see `joined`).
 
     Raises:
         DesignSpaceError: A promising candidate of the pool is not of the level.
     """
     known = [Architecture.from_model_dict(model) for model in pool.architectures]
-    placer = _Placer(pool, known, space, seed)
     surrogate = Surrogate.fit(observations, pool)
-    values = surrogate.acquisition(np.arange(len(pool)))
-    first = np.argsort(-values, kind="stable")[:FRONTIER]
-    scale = placer.scale(surrogate)
-    targets = ascend(surrogate.process, surrogate.coordinates, surrogate.coordinates.embedding[first], surrogate.best)
-    targets = targets / scale + pool.embedding.mean(axis=0)
+    first = np.argsort(-surrogate.acquisition(np.arange(len(pool))), kind="stable")[:FRONTIER]
+    targets = _targets(surrogate, pool, first)
     frontier = [known[row] for row in first]
-    found: dict[Architecture, np.ndarray] = {}
-    seen = set(known)
-    for _ in range(ROUNDS):
-        edits = [edit for model in frontier for edit in space.neighbours(model, level)]
-        edits = [edit for edit in dict.fromkeys(edits) if edit not in seen]
-        if not edits:
-            break
+    seen, found, kept = set(known), {}, []
+    for _ in range(EDITS):
+        edits = dict.fromkeys(edit for model in frontier for edit in space.neighbours(model, level))
+        edits = [edit for edit in edits if edit not in seen]
         seen.update(edits)
-        found |= dict(zip(edits, placer.place(edits), strict=True))
-        extended = _joined(pool, known, list(found), np.array(list(found.values())))
+        found |= {edit: place(edit) for edit, fits in zip(edits, admits(edits), strict=True) if fits}
+        if not found:
+            break
+        extended = joined(pool, known, found)
         values = Surrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
-        best = np.argsort(-values, kind="stable")
-        near = [int(np.argmin(np.linalg.norm(np.array(list(found.values())) - target, axis=1))) for target in targets]
-        kept = list(dict.fromkeys([*near, *best.tolist()]))[:count]
-        models = list(found)
-        frontier = [models[place] for place in kept[: 2 * FRONTIER]]
-    if not found:
+        points = np.array(list(found.values()))
+        near = [int(np.argmin(np.linalg.norm(points - target, axis=1))) for target in targets]
+        order = dict.fromkeys([*near, *np.argsort(-values, kind="stable").tolist()])
+        kept = [list(found)[row] for row in order][:count]
+        frontier = kept[: 2 * FRONTIER]
+    return joined(pool, known, {model: found[model] for model in kept})
+
+
+def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
+    """Where the ascent from some candidates ends, in the pool's embedding; shape (rows, dimensions)."""
+    centre = np.asarray(pool.embedding, dtype=float).mean(axis=0)
+    own = np.linalg.norm(pool.embedding - centre, axis=1).max()
+    scaled = np.linalg.norm(surrogate.coordinates.embedding, axis=1).max()
+    starts = surrogate.coordinates.embedding[rows]
+    ends = ascend(surrogate.process, surrogate.coordinates, starts, surrogate.best)
+    return ends * (own / scaled if scaled > 0 else 1.0) + centre
+
+
+def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture, np.ndarray]) -> Pool:
+    """The pool with further models at given points; without distances and neighbours, and with features encoded anew.
+
+    Args:
+        pool: The candidates.
+        known: Their architectures.
+        points: Coordinates of each further model; shape (dimensions,).
+    """
+    if not points:
         return pool
-    chosen = [models[place] for place in kept]
-    return _joined(pool, known, chosen, np.array([found[model] for model in chosen]))
-
-
-class _Placer:
-    """Places further models in the embedding of a pool by their edit distances to some of its candidates."""
-
-    def __init__(self, pool: Pool, known: Sequence[Architecture], space: DesignSpace, seed: int) -> None:
-        rows = np.random.default_rng(seed).permutation(len(known))[:LANDMARKS]
-        self._points = np.asarray(pool.embedding, dtype=float)[rows]
-        self._reference = Reference([known[row] for row in rows], Ranks.of_space(space))
-        self._pool = pool
-
-    def scale(self, surrogate: Surrogate) -> float:
-        """Units of the surrogate's embedding in one unit of the pool's."""
-        own = np.linalg.norm(self._pool.embedding - self._pool.embedding.mean(axis=0), axis=1).max()
-        return float(np.linalg.norm(surrogate.coordinates.embedding, axis=1).max() / own) if own > 0 else 1.0
-
-    def place(self, models: Sequence[Architecture]) -> np.ndarray:
-        """Coordinates whose distances to the landmarks match the edit distances; shape (models, dimensions)."""
-        return np.array([place(self._reference.distances(model), self._points) for model in models])
-
-
-def _joined(pool: Pool, known: list[Architecture], models: list[Architecture], points: np.ndarray) -> Pool:
-    everything = [*known, *models]
+    models = list(points)
     sizes = None if pool.sizes is None else np.concatenate([pool.sizes, [encoder_size(model) for model in models]])
     return replace(
         pool,
         ids=[*pool.ids, *(model.id for model in models)],
-        embedding=np.concatenate([pool.embedding, points]),
-        features=encode(everything),
+        embedding=np.concatenate([pool.embedding, list(points.values())]),
+        features=encode([*known, *models]),
         identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
         sizes=sizes,
         distances=None,

@@ -1,11 +1,13 @@
-"""From one level of a search to the next: crossing the best models (paper, section 3.4), and scaling a pattern up."""
+"""From one level of a search to the next: crossing the best models (paper: hierarchy), and scaling a pattern up."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flexibert.errors import SearchError
+from flexibert.search.beyond import proposed_beyond
 from flexibert.space.architecture import Architecture
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
@@ -17,6 +19,7 @@ def finer_library(
     level: int,
     observations: str | Path,
     library: str | Path,
+    proposals: Sequence[str | Path],
     settings: dict[str, Any],
     seed: int,
     out_dir: str | Path,
@@ -28,6 +31,7 @@ def finer_library(
         level: The finer level.
         observations: Observations of the level before.
         library: Library of the level before.
+        proposals: proposal.json of all rounds of the level before.
         settings: `library` of the configuration, and `parents` and `parent_neighbours` of the level before.
         seed: Of the sampling where the crossing gives more than `graphs` models.
         out_dir: Folder of the new library.
@@ -39,7 +43,8 @@ def finer_library(
 
     known = read_observations(observations)
     coarse = Library.load(library)
-    parents = best_parents(known, coarse, settings["parents"], settings["parent_neighbours"])
+    beyond = proposed_beyond(proposals)
+    parents = best_parents(known, coarse, beyond, settings["parents"], settings["parent_neighbours"])
     if not parents:
         raise SearchError(
             f"level {level}: no model of the level before was trained with success; there is none to cross"
@@ -49,19 +54,34 @@ def finer_library(
     build_library(models, out_dir, settings, design_space, seed)
 
 
-def best_parents(known: Any, library: Library, parents: int, neighbours: int) -> list[Architecture]:
-    """The best models of a library by observed score, each followed by its nearest neighbours; without repeats."""
+def best_parents(
+    known: Any, library: Library, beyond: dict[str, dict[str, Any]], parents: int, neighbours: int
+) -> list[Architecture]:
+    """The best models by observed score, each followed by its nearest neighbours in the library; without repeats.
+
+    Args:
+        known: Observations; models that are neither in the library nor beyond it are left out.
+        library: Library of the level.
+        beyond: Model dictionaries by name of the observed models beyond the library.
+        parents: How many of the best models.
+        neighbours: How many neighbours of each.
+    """
     rows = {model: row for row, model in enumerate(library.ids)}
-    ranked = known[known["score"].notna() & known["model"].isin(rows)].sort_values(
-        "score", ascending=False, kind="stable"
-    )
-    chosen: dict[int, None] = {}
+    ranked = known[known["score"].notna() & known["model"].isin([*rows, *beyond])]
+    ranked = ranked.sort_values("score", ascending=False, kind="stable")
+    chosen: dict[Architecture, None] = {}
     for model in list(dict.fromkeys(ranked["model"]))[:parents]:
-        row = rows[model]
-        nearest = np.argsort(np.asarray(library.distances[row]), kind="stable")
-        near = [int(other) for other in nearest[: neighbours + 1] if other != row][:neighbours]
-        chosen |= dict.fromkeys([row, *near])
-    return [Architecture.from_model_dict(library.architectures[row]) for row in chosen]
+        own = Architecture.from_model_dict(library.architectures[rows[model]] if model in rows else beyond[model])
+        apart = library.distances[rows[model]] if model in rows else _distances(own, library)
+        nearest = [int(row) for row in np.argsort(np.asarray(apart), kind="stable")[: neighbours + 1]]
+        near = [row for row in nearest if row != rows.get(model)][:neighbours]
+        chosen |= dict.fromkeys([own, *(Architecture.from_model_dict(library.architectures[row]) for row in near)])
+    return list(chosen)
+
+
+def _distances(architecture: Architecture, library: Library) -> np.ndarray:
+    """Distances in the embedding of a model beyond the library to those in it; shape (models,)."""
+    return np.linalg.norm(library.embedding - library.placement().place(architecture), axis=1)
 
 
 def scaled_pattern(architecture: dict[str, Any], layers: int, widths: int) -> dict[str, Any]:

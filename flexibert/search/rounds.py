@@ -4,7 +4,6 @@ A round is a pure function of the observations before it and of the seed (paper,
 surrogates are the method's). Nothing is remembered between rounds but the files that they write.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json, write_parquet
 from flexibert.search.aleatoric import propose_again
+from flexibert.search.beyond import Costs, WayOut
 from flexibert.search.hierarchy import scaled_pattern
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
@@ -93,7 +93,10 @@ def propose_round(
     transfer: dict[str, Any],
     library: str | Path,
     observations: str | Path | None,
+    proposals: Sequence[str | Path],
+    space: dict[str, Any],
     overlap: Overlap,
+    costs: Costs,
     seed: int,
     out: str | Path,
     predictions: str | Path,
@@ -108,14 +111,21 @@ def propose_round(
         transfer: Least overlap for a transfer.
         library: Folder of the level's library.
         observations: Table of the round before, of the level before, or None.
+        proposals: proposal.json of the rounds before, oldest first.
+        space: Content of the design space's file.
         overlap: Share of the second model's parameters that the first can give; arguments are model dictionaries.
+        costs: `parameters` and `flops_per_token` of model dictionaries.
         seed: The search's seed.
-        out, predictions: Where the proposal (JSON) and the surrogate's view of the library (parquet) are written.
+        out, predictions: Where the proposal (JSON) and the surrogate's view of the candidates (parquet) are written.
 
     Raises:
         SearchError: No candidate lies within the constraints.
     """
     pool = constrained(pool_from_library(library, search["embedding"]), Path(library), search)
+    inside = set(pool.ids)
+    way_out = WayOut.of_library(library, space, level["level"], costs, search)
+    if way_out:
+        pool = way_out.rejoin(pool, proposals)
     state = Level(level, pool, read_observations(observations), round_number)
     method = method_named(search["method"])
     phase = state.phase
@@ -124,6 +134,8 @@ def propose_round(
         drawn = method_named("random").propose(known, pool, level["initial"], derive_seed(seed, level["level"]))
         chosen = [Proposal(proposal.index, "initial") for proposal in drawn]
     elif phase == "search":
+        if way_out:
+            pool = way_out.extend(pool, known)
         chosen = method.propose(known, pool, level["batch"], seed)
     elif phase == "aleatoric":
         chosen = propose_again(method, known, pool, level["aleatoric"], seed)
@@ -131,6 +143,8 @@ def propose_round(
         chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
     runs = [_run(proposal, pool, state.history, transfer, overlap) for proposal in chosen]
+    if way_out:
+        runs = [way_out.mark(run, inside) for run in runs]
     best = best_run(state.history)
     write_parquet(predictions, _prediction_table(pool, view))
     write_json(
@@ -301,7 +315,12 @@ def best_run(history: "pandas.DataFrame") -> dict[str, Any] | None:
 
 
 def rank_runs(
-    name: str, observations: str | Path, libraries: Sequence[str | Path], leaderboard: str | Path, best: str | Path
+    name: str,
+    observations: str | Path,
+    libraries: Sequence[str | Path],
+    proposals: Sequence[str | Path],
+    leaderboard: str | Path,
+    best: str | Path,
 ) -> None:
     """Write the outcome of a search: its runs, best first, failed ones last, and the best one with its dictionary.
 
@@ -309,6 +328,7 @@ def rank_runs(
         name: The search's name.
         observations: Table of the last round of the last level.
         libraries: Folders of the libraries of its levels.
+        proposals: proposal.json of all its rounds.
         leaderboard, best: Where the table (CSV) and the best run (JSON) are written.
 
     Raises:
@@ -317,16 +337,17 @@ def rank_runs(
     import pandas
 
     table = read_observations(observations)
+    runs = {run["model"]: run for path in proposals for run in read_json(path)["proposals"]}
     costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
-    table["parameters"] = table["model"].map(costs.drop_duplicates("id").set_index("id")["parameters"])
+    parameters = costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
+    parameters |= {model: run["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run}
+    table["parameters"] = table["model"].map(parameters)
     table = table.drop_duplicates(["model", "recipe"])
     table = table.sort_values(["score", "parameters", "model", "recipe"], ascending=[False, True, True, True])
     if table["score"].notna().sum() == 0:
         raise SearchError(f"search {name}: all {len(table)} candidates failed; their card.json and best.json say why")
     table.insert(0, "rank", range(1, len(table) + 1))
     first = table.iloc[0]
-    models = pandas.concat([pandas.read_parquet(Path(folder) / "models.parquet") for folder in libraries])
-    architecture = models.drop_duplicates("id").set_index("id")["model"][first["model"]]
     write_csv(leaderboard, table)
     write_json(
         best,
@@ -335,7 +356,7 @@ def rank_runs(
             "model": first["model"],
             "recipe": first["recipe"],
             "score": round(float(first["score"]), 6),
-            "architecture": json.loads(architecture),
+            "architecture": runs[first["model"]]["architecture"],
         },
     )
 

@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
         level=int(snakemake.wildcards.level),
         observations=Path(snakemake.input.observations[0]),
         library=Path(snakemake.input.library[0]).parent,
+        proposals=snakemake.input.proposals,
         settings=snakemake.params.settings | snakemake.params.parents,
         seed=snakemake.params.seed,
         out_dir=Path(snakemake.output[0]).parent,

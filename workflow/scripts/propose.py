@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from flexibert.encoder.library_costs import costs_of
 from flexibert.encoder.transfer import predicted_overlap
 from flexibert.log import job_log
 from flexibert.search.rounds import propose_round
@@ -16,7 +17,10 @@ with job_log(snakemake.log[0]):
         transfer=snakemake.params.transfer,
         library=Path(snakemake.input.library[0]).parent,
         observations=next(iter(snakemake.input.observations), None),
+        proposals=snakemake.input.proposals,
+        space=snakemake.params.space,
         overlap=partial(predicted_overlap, max_positions=snakemake.params.max_positions),
+        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         seed=snakemake.params.seed,
         out=snakemake.output.proposal,
         predictions=snakemake.output.predictions,

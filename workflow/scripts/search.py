@@ -10,6 +10,7 @@ with job_log(snakemake.log[0]):
         name=snakemake.wildcards.search,
         observations=snakemake.input.observations[0],
         libraries=[Path(path).parent for path in snakemake.input.costs],
+        proposals=snakemake.input.proposals,
         leaderboard=snakemake.output.leaderboard,
         best=snakemake.output.best,
     )

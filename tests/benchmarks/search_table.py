@@ -1,0 +1,128 @@
+"""A table of trained candidates for `flexibert bench`, made from a results folder's text and tasks.
+
+    python tests/benchmarks/search_table.py results/default --candidates 44 --out flexibert/search/tables
+
+Draws candidates uniformly from a level of the results' design space, pre-trains each from scratch and fine-tunes it on
+every task, in one process on one core and at a budget of its own (--steps, --epochs), so that a candidate takes half a
+minute. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a
+candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flexibert.config import merge, read_yaml, resolve
+from flexibert.files import read_json, read_jsonl, write_jsonl
+from flexibert.seeds import derive_seed
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+from flexibert.training.finetune import finetune
+from flexibert.training.pretrain import pretrain
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="folder with config.yaml, corpus, tokenizer and tasks")
+    parser.add_argument("--candidates", type=int, default=44)
+    parser.add_argument("--repeat-every", type=int, default=8)
+    parser.add_argument("--level", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=100, help="of pre-training")
+    parser.add_argument("--epochs", type=int, default=1, help="of each fine-tuning")
+    parser.add_argument("--without", default="wnli", help="comma-separated tasks that are left out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", default="probes")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    settings = read_yaml(options.results / "config.yaml")
+    budget = {
+        "pretrain": {"steps": options.steps, "warmup_steps": options.steps // 10, "evaluate_every": options.steps},
+        "finetune": {"epochs": options.epochs, "trials": 1},
+    }
+    jobs = resolve({}, ROOT)["jobs"] | {"device": "cpu", "threads": 1}
+    settings = merge(settings, budget) | {"jobs": jobs}
+    space = DesignSpace.from_mapping(read_yaml(Path(settings["space"])))
+    drawn = space.sample(options.candidates, options.level, options.seed)
+    left_out = {
+        f"{suite['suite']}-{name}" for suite in settings["tasks"]["suites"] for name in options.without.split(",")
+    }
+    tasks = sorted(folder for folder in (options.results / "tasks").iterdir() if folder.name not in left_out)
+    table, repeats = (Rows(options.out / f"{options.name}{suffix}.jsonl") for suffix in ("", "-repeats"))
+    for number, architecture in enumerate(drawn):
+        table.add(architecture, options.seed, options.results, tasks, settings)
+        if number % options.repeat_every == 0:
+            repeats.add(architecture, options.seed + 1, options.results, tasks, settings)
+    tell(table.rows, repeats.rows)
+
+
+class Rows:
+    """A JSONL file that grows by a trained candidate at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = read_jsonl(path) if path.exists() else []
+
+    def add(self, architecture: Architecture, seed: int, results: Path, tasks: list[Path], settings: dict) -> None:
+        """Train a candidate that is not in the file."""
+        if architecture.id not in {row["id"] for row in self.rows}:
+            self.rows.append(trained(architecture, seed, results, tasks, settings))
+            write_jsonl(self.path, self.rows)
+
+
+def trained(
+    architecture: Architecture, seed: int, results: Path, tasks: list[Path], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Pre-train and fine-tune one candidate; the row of the table. Score in points, higher is better."""
+    started = time.process_time()
+    run = {"model": architecture.id, "recipe": "scratch", "architecture": architecture.to_model_dict()}
+    run |= {"origin": "pretrain", "source": None, "overlap": None}
+    text = {"manifest": results / "corpus/manifest.json", "tokenizer": results / "tokenizer/tokenizer.json"}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, resume = Path(scratch) / "model", Path(scratch) / "resume"
+        pretrain(
+            run,
+            **text,
+            settings=settings["pretrain"],
+            model_settings=settings["model"],
+            seed=derive_seed(seed, "table", architecture.id, "pretrain"),
+            resume=resume / "pretrain",
+            out=folder,
+            jobs=settings["jobs"],
+        )
+        scores = {}
+        for task in tasks:
+            out = Path(scratch) / task.name
+            own_seed = derive_seed(seed, "table", architecture.id, task.name)
+            finetune(folder, task, settings["finetune"], own_seed, resume / task.name, out, settings["jobs"])
+            scores[task.name.partition("-")[2]] = round(read_json(out / "best.json")["score"], 3)
+        card = read_json(folder / "card.json")
+    return {
+        "id": architecture.id,
+        "model": run["architecture"],
+        "score": round(float(np.mean(list(scores.values()))), 4),
+        "scores": scores,
+        "validation_loss": round(card["validation_loss"], 4),
+        "parameters": card["parameters"],
+        "train_seconds": round(time.process_time() - started, 1),
+    }
+
+
+def tell(rows: list[dict[str, Any]], repeats: list[dict[str, Any]]) -> None:
+    """Print the spread of the table and the noise of one training, both in points."""
+    scores = {row["id"]: row["score"] for row in rows}
+    differences = np.array([row["score"] - scores[row["id"]] for row in repeats])
+    values = np.array(list(scores.values()))
+    print(f"{len(values)} candidates, mean {values.mean():.2f}, deviation {values.std():.2f}, best {values.max():.2f}")
+    if len(differences):
+        print(f"noise of one training {np.sqrt(np.mean(differences**2) / 2):.2f} (from {len(differences)} repeats)")
+    print(f"{np.mean([row['train_seconds'] for row in rows + repeats]):.0f} s a training")
+
+
+if __name__ == "__main__":
+    main()
