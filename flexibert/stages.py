@@ -12,7 +12,7 @@ REVISION = {
     "tasks": 1,
     "pretrain": 1,
     "transfer": 1,
-    "finetune": 1,
+    "finetune": 2,
     "glue": 1,
     "propose": 1,
     "observe": 1,

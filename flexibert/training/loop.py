@@ -21,7 +21,6 @@ from flexibert.training.hardware import CostMeter, Hardware
 from flexibert.training.optimiser import AdamW, Recipe
 from flexibert.training.state import StateKeeper
 
-BLOW_UP = 1.5  # a running mean of the loss this many times the first loss is a divergence
 MEMORY = 0.9  # weight of the past in that running mean: it looks back about ten steps
 LAST_STATE_SECONDS = 60.0  # a job that took longer saves its last state too, lest writing the results should fail
 
@@ -67,8 +66,8 @@ class History:
     loss_sum: float = 0.0
     loss_steps: int = 0
 
-    def observe(self, loss: float) -> None:
-        """Take in one step's loss.
+    def observe(self, loss: float, blow_up: float = math.inf) -> None:
+        """Take in one step's loss; `blow_up` as in `Training`.
 
         Raises:
             DivergenceError: The loss is not finite or has blown up.
@@ -79,7 +78,7 @@ class History:
         if self.first_loss is None:
             self.first_loss = self.running_loss = loss
         self.running_loss = MEMORY * self.running_loss + (1 - MEMORY) * loss
-        if self.running_loss > BLOW_UP * self.first_loss + 1.0:  # + 1: a first loss near zero is no measure
+        if self.running_loss > blow_up * self.first_loss + 1.0:  # + 1: a first loss near zero is no measure
             raise DivergenceError(f"the loss rose from {self.first_loss:.3g} to {loss:.3g} by step {step}")
         self.loss_sum += loss
         self.loss_steps += 1
@@ -101,6 +100,7 @@ class Training:
         progress: Shown to people; None in all processes but the first.
         score: Name of the figure to maximise, whose best weights are kept; None keeps none.
         stop: Told the rows after each evaluation; True ends the training early.
+        blow_up: Running mean of the loss, as a multiple of the first loss, that counts as a divergence.
     """
 
     def __init__(
@@ -116,10 +116,12 @@ class Training:
         progress: Progress | None,
         score: str | None = None,
         stop: Callable[[list[dict[str, float]]], bool] = lambda rows: False,
+        blow_up: float = math.inf,
     ) -> None:
         self.network, self.recipe, self.hardware, self.seed = network, recipe, hardware, seed
         self.batches, self.evaluate, self.evaluate_every = batches, evaluate, evaluate_every
-        self.keeper, self.progress, self.score, self.stop = keeper, progress, score, stop
+        self.keeper, self.progress, self.score = keeper, progress, score
+        self.stop, self.blow_up = stop, blow_up
         self.optimiser = AdamW(network, recipe)
         self.history = History()
         self.best: dict[str, Tensor] = {}
@@ -212,7 +214,7 @@ class Training:
 
     def _check_and_update(self, step: int, loss: Tensor) -> None:
         norm = self.optimiser.clip()
-        self.history.observe(loss.item())
+        self.history.observe(loss.item(), self.blow_up)
         if not math.isfinite(norm.item()):
             raise DivergenceError(f"the gradient's norm became {norm.item()} at step {step}")
         self.optimiser.update(step)

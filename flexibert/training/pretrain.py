@@ -29,6 +29,10 @@ from flexibert.training.state import StateKeeper, identity_of
 
 logger = logging.getLogger(__name__)
 
+# A lost pre-training is worth an early end. A fine-tuning has no such bound: it is short, small batches can make its
+# loss rise for a while, and its score says how it went.
+BLOW_UP = 1.5  # times the first loss
+
 HELD_OUT_SEED = 0  # every model is measured on the same held-out sequences with the same masks
 CURVE_COLUMNS = ("step", "tokens", "learning_rate", "train_loss", "validation_loss")
 
@@ -158,6 +162,7 @@ def train_and_write(
             seed,
             keeper,
             progress,
+            blow_up=BLOW_UP,
         )
         reason = None
         try:
