@@ -21,6 +21,11 @@ def test_numbers_of_one_column_have_equally_many_decimals():
     assert rows[2] == [DASH, "5", "0.5", "1.00", "6"]
 
 
+def test_a_small_cost_is_told_from_none():
+    rows = cells_of(pd.DataFrame({"core_hours": [1.5, 0.0004, 0.0]}))["rows"]
+    assert [row[0].text for row in rows] == ["1.500", "<0.001", "0.000"]
+
+
 def test_words_and_heads():
     table = pd.DataFrame(
         {"flops_per_token": [1.0], "homogeneous": [True], "asked_for": ["diversity"], "source": [None]}

@@ -10,7 +10,14 @@ from results_folder import MadeUpResults
 from flexibert.errors import UsageError
 from flexibert.report import figure_tables, tables
 from flexibert.report.folder import ResultsFolder
-from flexibert.report.notes import calibration_note, comparison_note, frontier_note, size_ratio, transfer_note
+from flexibert.report.notes import (
+    calibration_note,
+    comparison_note,
+    frontier_note,
+    size_ratio,
+    trace_note,
+    transfer_note,
+)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +190,16 @@ def test_calibration_note_counts_what_lies_within():
     assert "and 2 within two" in calibration_note(table)
 
 
+def test_trace_note_tells_when_the_best_came_and_what_was_gained():
+    rows = [(1, "initial", 50.0), (2, "initial", None), (3, "optimisation", 55.0), (4, "diversity", 54.0)]
+    table = pd.DataFrame(rows, columns=["evaluation", "reason", "score"])
+    assert trace_note(table) == (
+        "The best score, 55.00, came with run 3 of 4; the best of the initial models had 50.00."
+    )
+    assert trace_note(table.iloc[:2]) == "The best score, 50.00, came with run 1 of 2."
+    assert trace_note(table.iloc[1:2]) == ""
+
+
 def test_transfer_note_compares_with_pretraining_alone():
     table = pd.DataFrame({"weights": ["pre-trained", "transferred", "all runs"], "total_hours": [2.0, 1.0, 1.5]})
     assert "25 % less" in transfer_note(table)
@@ -206,14 +223,48 @@ def test_comparison_note_compares_at_equally_many_models():
 
 
 def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):
-    kinds = {"main": {}, "naive": {"embedding": "naive"}, "plain": {"models": "homogeneous", "method": "random"}}
-    made = MadeUpResults(tmp_path / "kinds", kinds)
-    folder = ResultsFolder(made.path)
-    assert [figure_tables.kind_of_search(folder, name) for name in kinds] == [
-        "boshnas",
-        "boshnas, naive",
-        "random, homogeneous",
-    ]
+    levels = [{"level": 1, "initial": 2, "batch": 1, "rounds": 1, "patience": 1}]
+    searches = {
+        "main": {},
+        "again": {"seed": 1},
+        "short": {"levels": levels},
+        "naive": {"embedding": "naive"},
+        "plain": {"models": "homogeneous", "method": "random"},
+    }
+    folder = ResultsFolder(MadeUpResults(tmp_path / "kinds", searches).path)
+    assert figure_tables.kinds_of_searches(folder, searches) == {
+        "boshnas (main)": ["main", "again"],
+        "boshnas (short)": ["short"],
+        "boshnas (naive)": ["naive"],
+        "random (homogeneous)": ["plain"],
+    }
+
+
+def test_the_comparison_shows_each_search_with_its_levels(finished):
+    table = figure_tables.search_traces(finished)
+    assert list(table["search"].unique()) == finished.settings["comparison"]
+    for search, rows in table.groupby("search"):
+        seen = finished.observations(search)
+        assert list(rows["evaluation"]) == list(range(1, len(seen) + 1))
+        assert list(rows["level"]) == list(seen["level"])
+        assert rows["best"].iloc[-1] == seen["score"].max()
+
+
+def test_a_report_on_one_search_leaves_the_others_out(finished):
+    alone = ResultsFolder(finished.path, only=["main"])
+    assert len(finished.searches) > 1
+    assert list(alone.proposals) == alone.searches == ["main"]
+    assert set(tables.proposals(alone)["search"]) == {"main"}
+    assert list(tables.searches(alone)["search"]) == ["main"]
+    runs = {(run["model"], run["recipe"]) for each in alone.proposals["main"] for run in each["proposals"]}
+    final = {(final["model"], final["recipe"]) for final in alone.finals.values()}
+    assert set(alone.cards) == set(alone.scores) == runs | final < set(finished.cards)
+
+
+def test_one_search_alone_is_not_compared(half):
+    assert len(half.searches) == 1
+    assert figure_tables.search_traces(half).empty
+    assert figure_tables.comparison(half).empty
 
 
 def test_architecture_lists_heads_and_feed_forward_layers(finished):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -58,10 +59,16 @@ def _writer(name: str, column: pd.Series) -> Callable[[float], str]:
     """How the numbers of a column are written."""
     known = column.dropna()
     if name in DECIMALS:
-        return f"{{:,.{DECIMALS[name]}f}}".format
+        return partial(_with_decimals, DECIMALS[name])
     if (known == known.round()).all():
         return "{:,.0f}".format
     return "{:,.1f}".format if known.abs().max() >= LARGE else "{:.3g}".format
+
+
+def _with_decimals(decimals: int, value: float) -> str:
+    """A number cut to so many decimals; a small cost is not nothing."""
+    least = 10.0**-decimals
+    return f"<{least:.{decimals}f}" if 0 < value < least / 2 else f"{value:,.{decimals}f}"
 
 
 def _word(value: Any) -> str:

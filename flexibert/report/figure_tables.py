@@ -1,6 +1,8 @@
 """The numbers behind each figure: one table a figure, written beside it as CSV."""
 
-from collections.abc import Callable
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from flexibert.space.architecture import Architecture
 
 CURVE_POINTS = 200  # of one training curve, enough for the eye
 TSNE_SEED = 0
+TRACE_COLUMNS = ["evaluation", "level", "round", "model", "recipe", "reason", "score", "best"]
 
 
 def architecture(folder: ResultsFolder) -> pd.DataFrame:
@@ -40,12 +43,27 @@ def best_run(folder: ResultsFolder) -> Run | None:
 
 def trace(folder: ResultsFolder) -> pd.DataFrame:
     """The main search's runs in order of observation, each with the best score up to it."""
-    columns = ["evaluation", "level", "round", "model", "recipe", "reason", "score", "best"]
-    if folder.main_search is None:
-        return pd.DataFrame(columns=columns)
-    seen = folder.observations(folder.main_search)
-    seen = seen.assign(evaluation=range(1, len(seen) + 1), best=seen["score"].astype(float).cummax().ffill())
-    return seen[columns]
+    return _trace_of(folder, folder.main_search) if folder.main_search else pd.DataFrame(columns=TRACE_COLUMNS)
+
+
+def search_traces(folder: ResultsFolder) -> pd.DataFrame:
+    """The traces of the searches that are compared; empty where there are fewer than two."""
+    traces = [_trace_of(folder, search).assign(search=search) for search in compared_searches(folder)]
+    traces = [table for table in traces if len(table)]
+    columns = ["search", *TRACE_COLUMNS]
+    return pd.concat(traces, ignore_index=True)[columns] if len(traces) > 1 else pd.DataFrame(columns=columns)
+
+
+def _trace_of(folder: ResultsFolder, search: str) -> pd.DataFrame:
+    seen = folder.observations(search)
+    scores = seen["score"].astype(float)
+    return seen.assign(evaluation=range(1, len(seen) + 1), best=scores.cummax().ffill())[TRACE_COLUMNS]
+
+
+def compared_searches(folder: ResultsFolder) -> list[str]:
+    """The searches that have begun of those that the settings compare; all that have begun where they name none."""
+    named = [search for search in folder.settings.get("comparison", []) if search in folder.searches]
+    return named or folder.searches
 
 
 def frontier(folder: ResultsFolder) -> pd.DataFrame:
@@ -200,29 +218,43 @@ def transfer_cost(folder: ResultsFolder) -> pd.DataFrame:
 
 def comparison(folder: ResultsFolder) -> pd.DataFrame:
     """Best score after so many runs, by kind of search: mean and standard deviation over its seeds."""
-    columns = ["searches", "evaluations", "seeds", "mean", "deviation"]
-    curves: dict[str, list[np.ndarray]] = {}
-    named = [search for search in folder.settings.get("comparison", []) if search in folder.searches]
-    compared = named or folder.searches
-    for search in compared:
-        best = folder.observations(search)["score"].astype(float).cummax().ffill().to_numpy()
-        if len(best):
-            curves.setdefault(kind_of_search(folder, search), []).append(best)
-    if len(compared) < 2:
-        return pd.DataFrame(columns=columns)
+    traces = search_traces(folder)
+    kinds = kinds_of_searches(folder, traces["search"].unique())
     rows = []
-    for kind, seeds in curves.items():
+    for kind, names in kinds.items():
+        seeds = [traces.loc[traces["search"] == name, "best"].to_numpy(dtype=float) for name in names]
         common = np.array([best[: min(map(len, seeds))] for best in seeds])  # where all seeds have got to
         deviations = common.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(common.shape[1])
         rows += [(kind, n + 1, len(seeds), common[:, n].mean(), deviations[n]) for n in range(common.shape[1])]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["searches", "evaluations", "seeds", "mean", "deviation"])
 
 
-def kind_of_search(folder: ResultsFolder, search: str) -> str:
-    """A search's name for the comparison: its method, and the settings by which it departs from `search`."""
+def kinds_of_searches(folder: ResultsFolder, searches: Iterable[str]) -> dict[str, list[str]]:
+    """Searches that differ in their seed only, by a name for all of them.
+
+    The name is the method, with the settings by which they depart from `search`; where two kinds would share it, the
+    name of the first search is added.
+    """
+    groups: dict[str, list[str]] = {}
+    for search in searches:
+        settings = {key: value for key, value in folder.search_settings(search).items() if key != "seed"}
+        groups.setdefault(json.dumps(settings, sort_keys=True), []).append(search)
+    described = {names[0]: _description(folder, names[0]) for names in groups.values()}
+    shared = Counter(described.values())
+    kinds = {}
+    for names in groups.values():
+        method, changes = described[names[0]]
+        if shared[method, changes] > 1:
+            changes = (*changes, names[0])
+        kinds[f"{method} ({', '.join(changes)})" if changes else method] = names
+    return kinds
+
+
+def _description(folder: ResultsFolder, search: str) -> tuple[str, tuple[str, ...]]:
+    """A search's method, and the settings by which it departs from the usual ones."""
     settings, usual = folder.search_settings(search), folder.settings.get("search", {})
-    changed = [str(settings[key]) for key in ("embedding", "models", "suite") if settings.get(key) != usual.get(key)]
-    return ", ".join([str(settings.get("method", search)), *changed])
+    changes = [str(settings[key]) for key in ("embedding", "models", "suite") if settings.get(key) != usual.get(key)]
+    return str(settings.get("method", search)), tuple(changes)
 
 
 FIGURE_TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
@@ -234,4 +266,5 @@ FIGURE_TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
     "pretraining-curves": pretraining_curves,
     "transfer-cost": transfer_cost,
     "comparison": comparison,
+    "search-traces": search_traces,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,12 @@ from flexibert.report.style import (
     SERIES,
     TEAL,
     figure_style,
+    legend_below,
+    legend_entries,
     new_figure,
     svg_text,
 )
+from flexibert.report.trace_figures import draw_search_traces, draw_trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,45 +46,6 @@ def _nothing(sentence: str) -> "Figure":
     figure = new_figure(0.6)
     figure.text(0.5, 0.5, sentence, ha="center", va="center")
     return figure
-
-
-def draw_trace(table: pd.DataFrame) -> "Figure":
-    """Each run's score in order, coloured by why it was asked for; the best so far as a line."""
-    figure = new_figure(3.3)
-    axes = figure.subplots()
-    axes.step(table["evaluation"], table["best"], where="post", color=RED, linewidth=1.6, label="best so far", zorder=2)
-    for reason, colour in REASON_COLOURS.items():
-        rows = table[table["reason"].eq(reason) & table["score"].notna()]
-        if len(rows):
-            axes.scatter(rows["evaluation"], rows["score"], s=20, color=colour, label=reason, zorder=3, linewidths=0)
-    failed = table[table["score"].isna()]
-    if len(failed):
-        lowest = np.nanmin(table["score"].to_numpy(dtype=float)) if table["score"].notna().any() else 0.0
-        axes.scatter(
-            failed["evaluation"], np.full(len(failed), lowest), marker="x", s=24, color=RED, label="failed", zorder=3
-        )
-    _mark_levels(axes, table)
-    axes.set(xlabel="runs, in order", ylabel="score (points)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    _legend_below(figure, axes)
-    return figure
-
-
-def _mark_levels(axes: "Axes", table: pd.DataFrame) -> None:
-    first = table.groupby("level")["evaluation"].min()
-    for level, evaluation in first.items():
-        if len(first) > 1:
-            if evaluation > 1:
-                axes.axvline(evaluation - 0.5, color=GRID, linewidth=0.8, linestyle=(0, (3, 3)))
-            axes.annotate(
-                f"level {level}",
-                (evaluation - 0.5, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(3, 1),
-                textcoords="offset points",
-                color=INK,
-                va="bottom",
-            )
 
 
 def draw_frontier(table: pd.DataFrame) -> "Figure":
@@ -125,7 +89,7 @@ def draw_frontier(table: pd.DataFrame) -> "Figure":
         axes.set_xscale("log")
     _count_axis(axes)
     axes.set(xlabel="parameters", ylabel="score (points)")
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
 
 
@@ -137,8 +101,8 @@ def _count_axis(axes: "Axes") -> None:
         from matplotlib.ticker import LogLocator
 
         low, high = axes.get_xlim()
-        dense = high / low < 30
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if dense else (1,)))
+        digits = (1, 2, 3, 5) if high / low < 10 else (1, 2, 5) if high / low < 30 else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=digits))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -153,51 +117,15 @@ def draw_embedding_map(table: pd.DataFrame) -> "Figure":
     colours = LinearSegmentedColormap.from_list("score", SCORE_COLOURS)
     values = pd.concat([table["predicted"], table["observed"]]).dropna()
     scale = Normalize(values.min(), values.max()) if len(values) else Normalize(0, 1)
+    colouring = {"cmap": colours, "norm": scale}
     predicted, rest = table[table["predicted"].notna()], table[table["predicted"].isna()]
-    image = len(table) > MANY_POINTS
+    small = {"linewidths": 0, "rasterized": len(table) > MANY_POINTS}
     if len(rest):
-        axes.scatter(rest["x"], rest["y"], s=7, color=GREY, alpha=0.45, linewidths=0, rasterized=image)
+        axes.scatter(rest["x"], rest["y"], s=7, color=GREY, alpha=0.45, **small)
     if len(predicted):
-        axes.scatter(
-            predicted["x"],
-            predicted["y"],
-            s=9,
-            c=predicted["predicted"],
-            cmap=colours,
-            norm=scale,
-            alpha=0.75,
-            linewidths=0,
-            rasterized=image,
-        )
-    known = table[table["observed"].notna()]
-    if len(known):
-        axes.scatter(
-            known["x"],
-            known["y"],
-            s=38,
-            c=known["observed"],
-            cmap=colours,
-            norm=scale,
-            edgecolors=INK,
-            linewidths=1.1,
-            label="evaluated",
-            zorder=3,
-        )
-    best = table[table["best"]]
-    if len(best):
-        axes.scatter(
-            best["x"],
-            best["y"],
-            s=190,
-            marker="*",
-            c=best["observed"],
-            cmap=colours,
-            norm=scale,
-            edgecolors=INK,
-            linewidths=1.1,
-            label="best",
-            zorder=4,
-        )
+        axes.scatter(predicted["x"], predicted["y"], s=9, c=predicted["predicted"], alpha=0.75, **colouring, **small)
+    _mark_observed(axes, table[table["observed"].notna()], s=38, label="evaluated", zorder=3, **colouring)
+    _mark_observed(axes, table[table["best"]], s=190, marker="*", label="best", zorder=4, **colouring)
     if len(values):
         from matplotlib.cm import ScalarMappable
 
@@ -206,8 +134,14 @@ def draw_embedding_map(table: pd.DataFrame) -> "Figure":
         bar.set_label("predicted score (evaluated: observed)" if len(predicted) else "observed score")
     axes.set(xticks=[], yticks=[], xlabel="first component", ylabel="second component")
     axes.grid(False)
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
+
+
+def _mark_observed(axes: "Axes", rows: pd.DataFrame, **how: Any) -> None:
+    """Models with an observed score, ringed and coloured by it."""
+    if len(rows):
+        axes.scatter(rows["x"], rows["y"], c=rows["observed"], edgecolors=INK, linewidths=1.1, **how)
 
 
 def draw_calibration(table: pd.DataFrame) -> "Figure":
@@ -243,7 +177,7 @@ def draw_calibration(table: pd.DataFrame) -> "Figure":
     ends = values.min(), values.max()
     axes.plot(ends, ends, color=GRID, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label="prediction = observation")
     axes.set(xlabel="observed score (points)", ylabel="predicted before it (points)")
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
 
 
@@ -251,11 +185,10 @@ def draw_pretraining_curves(table: pd.DataFrame) -> "Figure":
     """Loss over steps, one line a run; the best model's runs in colour, held-out losses as dots."""
     figure = new_figure(3.3)
     axes = figure.subplots()
-    colours = {"final": RED}
     labels: set[str] = set()
     for (_, recipe), rows in table.groupby(["model", "recipe"], sort=True):
         best = bool(rows["best"].iloc[0])
-        colour = colours.get(recipe, BLUE) if best else GREY
+        colour = (RED if recipe == "final" else BLUE) if best else GREY
         name = ("final model" if recipe == "final" else "best model in the search") if best else "other models"
         label = None if name in labels else name
         labels.add(name)
@@ -275,7 +208,7 @@ def draw_pretraining_curves(table: pd.DataFrame) -> "Figure":
             )
     axes.scatter([], [], s=22, facecolors="none", edgecolors=INK, label="held-out loss")
     axes.set(xlabel="optimiser steps", ylabel="masked-language-model loss (nats)")
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
 
 
@@ -295,7 +228,7 @@ def draw_transfer_cost(table: pd.DataFrame) -> "Figure":
     axes.margins(x=0.1)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{unit} of a core or a GPU, mean of a run")
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
 
 
@@ -313,29 +246,16 @@ def draw_comparison(table: pd.DataFrame) -> "Figure":
             linewidth=1.6,
             drawstyle="steps-post",
             linestyle="-" if number < len(SERIES) else (0, (4, 2)),
-            label=f"{kind} ({seeds} seed{'s'[: seeds != 1]})",
+            label=f"{kind}, {seeds} seeds" if seeds > 1 else kind,
+            zorder=3 - number / 100,  # the first one, usually `main`, lies above the others
         )
         if seeds > 1:
             low, high = rows["mean"] - rows["deviation"], rows["mean"] + rows["deviation"]
             axes.fill_between(rows["evaluations"], low, high, step="post", color=colour, alpha=0.16, linewidth=0)
     axes.set(xlabel="models evaluated", ylabel="best score so far (points)")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    _legend_below(figure, axes)
+    legend_below(figure, legend_entries(axes))
     return figure
-
-
-def _legend_below(figure: "Figure", axes: "Axes") -> None:
-    """A legend outside the axes: over no point, and wrapped instead of wide."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=2 if max(map(len, labels)) > 16 else 3,
-            handlelength=1.4,
-            columnspacing=1.4,
-        )
 
 
 @dataclass(frozen=True)
@@ -409,5 +329,12 @@ FIGURES: dict[str, Drawing] = {
         "one standard deviation.",
         "Fewer than two searches have scores; the configuration can name more under searches and comparison.",
         draw_comparison,
+    ),
+    "search-traces": Drawing(
+        "Each search on its own",
+        "Traces of the searches compared, all on the same axes: each dot is one run in the order in which it was "
+        "observed, coloured by the reason for which it was asked for; the line is the best score so far.",
+        "Fewer than two searches have scores.",
+        draw_search_traces,
     ),
 }

@@ -22,6 +22,7 @@ Run = tuple[str, str]  # (model, recipe)
 OBSERVATION_KEYS = (
     "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
 )  # fmt: skip
+SECTIONS = ("name", "seed", "space", "corpus", "pretrain", "finetune", "search")  # that the report reads
 MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
 
 
@@ -47,9 +48,20 @@ class ResultsFolder:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The experiment's settings; empty where config.yaml is not written yet."""
+        """The experiment's settings; empty where config.yaml is not written yet.
+
+        Raises:
+            UsageError: It is not the whole of an experiment's settings, as Snakemake writes them.
+        """
         path = self.path / "config.yaml"
-        return (read_yaml(path) or {}) if path.exists() else {}
+        content = (read_yaml(path) or {}) if path.exists() else {}
+        lacking = set(SECTIONS) - set(content) if isinstance(content, dict) else set(SECTIONS)
+        if content and lacking:
+            raise UsageError(
+                f"{path}: not all the settings of an experiment (it lacks {', '.join(sorted(lacking))}); "
+                "a folder of results holds those that Snakemake wrote, which Snakemake writes again once it is deleted"
+            )
+        return content
 
     @property
     def name(self) -> str:
@@ -87,22 +99,35 @@ class ResultsFolder:
     @cached_property
     def proposals(self) -> dict[str, list[dict[str, Any]]]:
         """The rounds of each search in order: the content of its proposal files."""
-        rounds: dict[str, list[dict[str, Any]]] = {search: [] for search in self.searches}
-        for path in sorted(self.path.glob("search/*/level-*/round-*/proposal.json"), key=_level_and_round):
-            rounds[path.parts[-4]].append(self._read(path))
-        return rounds
+        return {
+            search: [self._read(path) for path in self._round_files(search, "proposal.json")]
+            for search in self.searches
+        }
 
     @cached_property
     def run_facts(self) -> dict[Run, dict[str, Any]]:
         """What is known of each run that was ever asked for: architecture, origin, source, overlap."""
         facts: dict[Run, dict[str, Any]] = {}
-        asked = [proposal for rounds in self.proposals.values() for each in rounds for proposal in each["proposals"]]
-        for final in self.finals.values():
-            asked += final.get("proposals", [final] if "architecture" in final else [])
-        for entry in [*asked, *self.cards.values()]:
+        for entry in [*self._asked, *self.cards.values()]:
             known = {key: entry[key] for key in ("architecture", "origin", "source", "overlap") if key in entry}
             facts.setdefault((entry["model"], entry["recipe"]), {}).update(known)
         return facts
+
+    @cached_property
+    def _asked(self) -> list[dict[str, Any]]:
+        """What the searches asked for, and the final models."""
+        asked = [proposal for rounds in self.proposals.values() for each in rounds for proposal in each["proposals"]]
+        for final in self.finals.values():
+            asked += final.get("proposals", [final] if "architecture" in final else [])
+        return asked
+
+    def _is_shown(self, run: Run) -> bool:
+        """Whether a run belongs to the searches that are looked at; others may have left theirs in the same folder."""
+        return self.only is None or run in self._asked_runs
+
+    @cached_property
+    def _asked_runs(self) -> set[Run]:
+        return {(entry["model"], entry["recipe"]) for entry in self._asked}
 
     @cached_property
     def cards(self) -> dict[Run, dict[str, Any]]:
@@ -160,7 +185,7 @@ class ResultsFolder:
         """All observations of a search in order; columns OBSERVATION_KEYS, then one a task (points)."""
         import pandas as pd
 
-        paths = sorted(self.path.glob(f"search/{search}/level-*/round-*/observations.csv"), key=_level_and_round)
+        paths = self._round_files(search, "observations.csv")
         last_of_level = {path.parts[-3]: path for path in paths}  # a file repeats the rounds before it
         tables = [pd.read_csv(path, dtype={"model": str, "recipe": str}) for path in last_of_level.values()]
         if not tables:
@@ -172,8 +197,7 @@ class ResultsFolder:
         """A surrogate's newest view of a library: its table and the library's folder; None where there is none."""
         import pandas as pd
 
-        paths = sorted(self.path.glob(f"search/{search}/level-*/round-*/predictions.parquet"), key=_level_and_round)
-        for path in reversed(paths):
+        for path in reversed(self._round_files(search, "predictions.parquet")):
             table = pd.read_parquet(path)
             if len(table):
                 return table, self.library_of(search, path.parts[-3])
@@ -232,14 +256,22 @@ class ResultsFolder:
             lines = path.read_text(encoding="utf-8").splitlines()
             yield from ((rule, json.loads(line)) for line in lines if line.strip())
 
+    def _round_files(self, search: str, name: str) -> list[Path]:
+        """One file of each round of a search, in order."""
+        return sorted(self.path.glob(f"search/{search}/level-*/round-*/{name}"), key=_level_and_round)
+
     def _runs_with(self, stage: str, name: str) -> Iterator[tuple[Run, dict[str, Any]]]:
         for path in sorted(self.path.glob(f"{stage}/*/*/{name}")):
-            yield (path.parts[-3], path.parts[-2]), self._read(path)
+            run = (path.parts[-3], path.parts[-2])
+            if self._is_shown(run):
+                yield run, self._read(path)
 
     def _per_task(self, name: str) -> dict[Run, dict[str, dict[str, Any]]]:
         found: dict[Run, dict[str, dict[str, Any]]] = {}
         for path in sorted(self.path.glob(f"glue/*/*/*/{name}")):
-            found.setdefault((path.parts[-4], path.parts[-3]), {})[path.parts[-2]] = self._read(path)
+            run = (path.parts[-4], path.parts[-3])
+            if self._is_shown(run):
+                found.setdefault(run, {})[path.parts[-2]] = self._read(path)
         return found
 
     def _json(self, name: str) -> Any:
@@ -258,7 +290,7 @@ def _is_results_folder(path: Path) -> bool:
     return any((path / mark).exists() for mark in MARKS)
 
 
-def _level_and_round(path: Path) -> tuple[str, int, int]:
-    """Order of rounds: search, level, round; numbers as numbers, since rounds may pass 999."""
-    search, level, round_name = path.parts[-4], path.parts[-3], path.parts[-2]
-    return search, int(level.removeprefix("level-")), int(round_name.removeprefix("round-"))
+def _level_and_round(path: Path) -> tuple[int, int]:
+    """Order of rounds: level, round; as numbers, since rounds may pass 999."""
+    level, round_name = path.parts[-3], path.parts[-2]
+    return int(level.removeprefix("level-")), int(round_name.removeprefix("round-"))

@@ -8,6 +8,19 @@ import pandas as pd
 NORMAL_WITHIN_ONE, NORMAL_WITHIN_TWO = 0.683, 0.954  # shares of a normal law within one and two deviations
 
 
+def trace_note(table: pd.DataFrame) -> str:
+    """When the best score came, and what the search gained over its initial design."""
+    scores = table["score"].astype(float)
+    if scores.notna().sum() == 0:
+        return ""
+    best = table.loc[scores.idxmax()]
+    text = f"The best score, {best['score']:.2f}, came with run {best['evaluation']} of {len(table)}"
+    initial = scores[table["reason"].eq("initial")].max()
+    if pd.isna(initial) or best["reason"] == "initial":
+        return f"{text}."
+    return f"{text}; the best of the initial models had {initial:.2f}."
+
+
 def frontier_note(table: pd.DataFrame) -> str:
     """How much smaller a heterogeneous model is than the best homogeneous one, at an equal score."""
     found = size_ratio(table)
@@ -76,6 +89,7 @@ def comparison_note(table: pd.DataFrame) -> str:
 
 
 NOTES: dict[str, Callable[[pd.DataFrame], str]] = {
+    "trace": trace_note,
     "frontier": frontier_note,
     "transfer-cost": transfer_note,
     "calibration": calibration_note,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from flexibert.errors import UsageError
 from flexibert.files import whole_folder, write_csv, write_text
 from flexibert.report.cells import HEADINGS, cells_of
 from flexibert.report.figure_tables import FIGURE_TABLES
@@ -16,6 +17,7 @@ from flexibert.report.notes import NOTES
 from flexibert.report.style import inline_svg
 from flexibert.report.tables import TABLES
 
+PARTS = {"index.html", "figures", "tables"}  # of a report
 ROWS = 20  # of the leaderboard, where the settings do not say
 
 
@@ -37,14 +39,15 @@ def write_report(
         Path of index.html. Beside it stand tables/*.csv, and figures/*.svg each with the CSV that it draws.
 
     Raises:
-        UsageError: `results` is not a results folder, or one of its files is broken.
+        UsageError: `results` is not a results folder, one of its files is broken, or `out` holds other things.
     """
     folder = ResultsFolder(results, searches)
+    out = Path(out) if out is not None else folder.path / "report"
+    _check_replaceable(out)
     folder.settings["report"] = folder.settings.get("report", {}) | (settings or {})
     tables = {name: make(folder) for name, make in TABLES.items()}
     numbers = {name: make(folder) for name, make in FIGURE_TABLES.items()}
     drawings = {name: draw(name, numbers[name]) for name in FIGURES}
-    out = Path(out) if out is not None else folder.path / "report"
     with whole_folder(out) as part:
         for name, table in tables.items():
             write_csv(part / "tables" / f"{name}.csv", table)
@@ -53,6 +56,15 @@ def write_report(
             write_text(part / "figures" / f"{name}.svg", drawings[name])
         write_text(part / "index.html", page(folder, tables, numbers, drawings))
     return out / "index.html"
+
+
+def _check_replaceable(out: Path) -> None:
+    """Refuse a place that holds anything but a former report: the whole of it would be replaced."""
+    if not out.name or (out.exists() and not out.is_dir()):
+        raise UsageError(f"{out}: not a folder that can be made; name a new one for the report")
+    others = sorted({path.name for path in out.iterdir()} - PARTS) if out.is_dir() else []
+    if others:
+        raise UsageError(f"{out}: holds other things than a report ({', '.join(others[:3])}); name a new folder")
 
 
 def page(
@@ -89,6 +101,7 @@ def page(
         figures=figures,
         runs=len(tables["leaderboard"]),
         main=folder.main_search,
+        compared=len(folder.searches) if len(folder.searches) > 1 else 0,
         notes={name: note(numbers[name]) for name, note in NOTES.items()},
     )
 
@@ -126,7 +139,8 @@ def _tiles(folder: ResultsFolder, tables: dict[str, pd.DataFrame]) -> list[tuple
     board, costs, final = tables["leaderboard"], tables["costs"], tables["final"]
     tiles = []
     if len(board) and pd.notna(board.loc[0, "score"]):
-        tiles.append(("best score in the search", f"{board.loc[0, 'score']:.2f}"))
+        where = f"the search {folder.main_search}" if len(folder.searches) > 1 else "the search"
+        tiles.append((f"best score in {where}", f"{board.loc[0, 'score']:.2f}"))
         tiles.append(("its parameters", f"{board.loc[0, 'parameters']:,.0f}"))
     means = final[final["task"].eq("mean")]
     if len(means):

@@ -165,9 +165,12 @@ def _search_row(state: SearchState) -> list[str]:
     else:
         place = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
     best = f"best {state.best[0]:.2f}" if state.best else "no score yet"
-    tasks = f" ({state.tasks_done} tasks done)" if state.running else ""
-    counts = [f"{state.done} done", f"{state.running} to score{tasks}", f"{state.failed} failed"]
-    return [state.name, state.method, place, *counts, best]
+    counts = f"{state.done} done"
+    if state.running:
+        counts += f", {state.running} to score ({state.tasks_done} tasks done)"
+    if state.failed:
+        counts += f", {state.failed} failed"
+    return [state.name, state.method, place, best, counts]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

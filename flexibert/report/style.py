@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Each has a contrast of at least 3 with both backgrounds of the page (WCAG 2.2, 1.4.11).
@@ -78,6 +80,25 @@ def new_figure(height: float) -> "Figure":
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure
+
+
+def legend_entries(axes: "Axes") -> dict[str, "Artist"]:
+    """What the labels of a plot stand for."""
+    handles, labels = axes.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))
+
+
+def legend_below(figure: "Figure", entries: dict[str, "Artist"]) -> None:
+    """A legend outside the axes: over no point, and wrapped instead of wide."""
+    if entries:
+        figure.legend(
+            entries.values(),
+            entries.keys(),
+            loc="outside lower center",
+            ncols=2 if max(map(len, entries)) > 16 else 3,
+            handlelength=1.4,
+            columnspacing=1.4,
+        )
 
 
 def svg_text(figure: "Figure") -> str:

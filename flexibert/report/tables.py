@@ -40,12 +40,16 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
         ),
         (
             "Fine-tuning",
-            f"up to {finetune['epochs']} epochs, {finetune['trials']} trial{'s'[: finetune['trials'] != 1]} a task",
+            f"at most {_counted(finetune['epochs'], 'epoch')}, {_counted(finetune['trials'], 'trial')} a task",
         ),
         ("Constraints", ", ".join(f"{key} at most {value:,}" for key, value in limits.items()) or "none"),
         ("Seed", str(settings["seed"])),
     ]
     return pd.DataFrame(rows, columns=["item", "value"])
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s'[: count != 1]}"
 
 
 def _library_text(card: dict[str, Any]) -> str:
