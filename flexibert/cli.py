@@ -98,13 +98,20 @@ def _add_status(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of one experiment, e.g. results/default")
     parser.add_argument(
         "--watch",
-        type=float,
+        type=_seconds,
         nargs="?",
         const=5.0,
         metavar="SECONDS",
         help="show it again every so many seconds (default: 5) until the experiment is finished; Ctrl-C ends it",
     )
     parser.set_defaults(run=_status)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no positive number of seconds")
+    return seconds
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -185,13 +192,19 @@ def _add_distance(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--space", type=Path, required=True, help="design space (YAML) whose operations are ranked")
     parser.add_argument("--out", type=Path, required=True, help='JSONL to write: {"distance": ...} a line')
     parser.add_argument("--exact", action="store_true", help="solve each pair exactly (slower)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=300.0,
+        help="with --exact: longest time for a pair (300); one not solved in time also gets a lower bound, at_least",
+    )
     parser.set_defaults(run=_distance)
 
 
 def _distance(options: argparse.Namespace) -> None:
     from flexibert.space.pairs import distances_of_file
 
-    distances_of_file(options.pairs, options.space, options.out, options.exact)
+    distances_of_file(options.pairs, options.space, options.out, options.exact, options.seconds)
 
 
 def _add_dag(commands: argparse._SubParsersAction) -> None:

@@ -109,6 +109,19 @@ def test_a_report_follows_the_settings_given_and_replaces_the_former_one(half_re
     assert not (out / "figures" / "old.svg").exists()
 
 
+def test_a_report_replaces_nothing_but_a_report(half_results, tmp_path, monkeypatch, capsys):
+    """The folder named is replaced as a whole, so that a wrong one would lose what is in it."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    for out, told in ((".", "not a folder that can be made"), ("../mine", "notes.txt"), ("../file", "not a folder")):
+        assert main(["report", str(half_results), "--out", out]) == 1
+        assert told in capsys.readouterr().err
+    assert (tmp_path / "mine" / "notes.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine"]
+
+
 def test_large_maps_stay_small():
     count = 9312
     table = pd.DataFrame(

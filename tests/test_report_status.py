@@ -36,9 +36,9 @@ def test_half_finished_search_tells_counts_jobs_best_failures_and_what_is_missin
     text = screen(folder, width=200, height=60)
     state = search_states(folder)[0]
     assert (state.done, state.running, state.failed) == (6, 1, 1)
-    assert "main  boshnas  level 1, round 2 of 5  6 done  1 to score (0 tasks done)  1 failed" in text
     best = max(score["score"] for score in folder.scores.values() if score["score"] is not None)
-    assert f"best {best:.2f}" in text
+    counts = "6 done, 1 to score (0 tasks done), 1 failed"
+    assert f"main  boshnas  level 1, round 2 of 5  best {best:.2f}  {counts}" in text
     assert "12,346 tokens/s  0:41 left  loss 5.432" in text
     assert "the loss was not finite at step 40" in text
     assert "search main (not converged)" in text
@@ -102,6 +102,24 @@ def test_no_results_folder_is_one_sentence(tmp_path, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "not a results folder" in told
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "name: mine\nseed: 1"])
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_settings_that_are_no_experiment_s_are_told(tmp_path, capsys, command, content):
+    (tmp_path / "config.yaml").write_text(content)
+    assert main([command, str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "config.yaml: not all the settings of an experiment (it lacks corpus, finetune," in told
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "soon", "nan"])
+def test_watching_wants_a_positive_number_of_seconds(half, capsys, seconds):
+    with pytest.raises(SystemExit):
+        main(["status", str(half), "--watch", seconds])
+    assert "--watch" in capsys.readouterr().err
 
 
 def test_begun_experiment_is_told_as_such(tmp_path):
