@@ -38,11 +38,15 @@ clean: ## remove the environment; results stay
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-# torch first and alone: asked for together with others, pip may take a newer build with gigabytes of CUDA libraries.
+# An installation that was cut off leaves `installing`: packages may be half there, so all are put in again (downloads are
+# kept). torch first and alone: asked for together with others, pip may take a newer build with gigabytes of CUDA libraries.
 .venv/installed: envs/requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed, this is ' + sys.version.split()[0] + '; try: make PYTHON=python3.12 $(MAKECMDGOALS)')"
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	test ! -e .venv/installing || rm -rf .venv/bin .venv/include .venv/lib .venv/lib64
+	mkdir -p .venv && touch .venv/installing
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' envs/requirements.txt)
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	rm .venv/installing
 	touch $@

@@ -1,5 +1,6 @@
 """Who holds a results folder: one running search at a time, and a killed one frees it by being dead."""
 
+import errno
 import getpass
 import json
 import os
@@ -12,6 +13,17 @@ from flexibert.errors import UsageError
 HOLDER = ".holder.json"
 
 
+def check_place(folder: str | Path) -> None:
+    """Look whether a results folder could be there at all.
+
+    Raises:
+        UsageError: A file stands in its place, or in that of a folder above it.
+    """
+    for place in (Path(folder), *Path(folder).parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place}: is a file, but results must go into a folder of this name; move the file away")
+
+
 def hold(folder: str | Path) -> None:
     """Hold a results folder until `release`, or until this process ends.
 
@@ -19,9 +31,6 @@ def hold(folder: str | Path) -> None:
         UsageError: Another process holds it, or the folder cannot be written.
     """
     folder = Path(folder)
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise UsageError(f"{place}: is a file, but results must go into a folder of this name; move the file away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = _take(folder / HOLDER)
@@ -29,9 +38,8 @@ def hold(folder: str | Path) -> None:
             (folder / HOLDER).unlink(missing_ok=True)  # its process is dead: killed, or the machine went down
             taken = _take(folder / HOLDER)
     except OSError as error:
-        raise UsageError(
-            f"{folder}: cannot be written ({error.strerror}); make it writable or choose another `name`"
-        ) from None
+        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); {remedy} or choose another `name`") from None
     if taken is not None:
         raise UsageError(
             f"{folder}: held by process {taken['pid']} of {taken['user']} on {taken['host']} since {taken['since']}; "
@@ -59,14 +67,14 @@ def _take(path: Path) -> dict[str, Any] | None:
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
     part = path.with_name(f"{path.name}.{me['host']}.{me['pid']}")
-    part.write_text(json.dumps(me) + "\n")
     try:
+        part.write_text(json.dumps(me) + "\n")
         os.link(part, path)
         return None
     except FileExistsError:
         return json.loads(path.read_text())
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _alive(holder: dict[str, Any]) -> bool:

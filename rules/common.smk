@@ -4,7 +4,7 @@ from flexibert.config import read_yaml, search_settings, training_settings
 from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
-from flexibert.hold import hold, release
+from flexibert.hold import check_place, hold, release
 from flexibert.preflight import changes_since, check_experiment, check_typed, lasting, space_path
 from flexibert.search.proposals import RunIndex
 from flexibert.seeds import derive_seed
@@ -14,6 +14,7 @@ try:
     if typed := check_typed(workflow.config_settings.config):
         raise UsageError(typed)
     CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
+    check_place(f"results/{CFG['name']}")
 except UsageError as error:
     raise WorkflowError(str(error)) from None
 

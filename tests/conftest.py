@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from toy import Done, run
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -13,6 +14,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA.name}/ beside the checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """One finished toy search; tests look at it and never change it."""
+    done = run(folder=tmp_path_factory.mktemp("toy"))
+    assert done.ok, done.text
+    return done
 
 
 @pytest.fixture(scope="session")

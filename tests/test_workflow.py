@@ -7,7 +7,7 @@ import sys
 
 import pandas
 import pytest
-from toy import ROOT, Done, run
+from toy import ROOT, run
 
 from flexibert.hold import HOLDER, hold, release
 
@@ -15,14 +15,6 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 PREPARATION = {"download", "documents", "duplicates", "tokenizer", "tokenise", "corpus"}
 ROUNDS = {"observe", "propose", "search", "report"}
-
-
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory) -> Done:
-    """One finished toy search; tests look at it and never change it."""
-    done = run(folder=tmp_path_factory.mktemp("toy"))
-    assert done.ok, done.text
-    return done
 
 
 def test_a_search_leaves_models_scores_rounds_and_a_report(toy):
@@ -199,3 +191,28 @@ def test_results_hold_what_a_failed_candidate_said(toy, tmp_path):
     assert card["reason"]
     page = (done.results / "report/index.html").read_text()
     assert card["reason"].split(";")[0][:20] in page
+
+
+def test_a_tokenizer_of_the_hub_is_fetched_by_a_job_of_its_own_and_used_offline(toy, tmp_path, monkeypatch):
+    """The hub's own cache stands for the hub; without it the second call could not fetch anything."""
+    shutil.copytree(toy.folder, tmp_path / "copy", symlinks=True)
+    snapshot = tmp_path / "hub/hub/models--someone--model/snapshots/0123"
+    snapshot.mkdir(parents=True)
+    shutil.copy(toy.results / "tokenizer/tokenizer.json", snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs/main").write_text("0123")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    changes = {"tokenizer": {"kind": "hub", "path": "someone/model"}}
+    fetched = run("--until", "download_tokenizer", folder=tmp_path / "copy", changes=changes)
+    assert fetched.ok, fetched.text
+    assert fetched.jobs == {"download_tokenizer": 1}
+    shutil.rmtree(tmp_path / "hub")
+    done = run("results/test/tokenizer/tokenizer.json", folder=tmp_path / "copy", changes=changes)
+    assert done.ok, done.text
+    assert done.read_json("tokenizer/tokenizer.meta.json")["kind"] == "hub"
+    assert done.read_json("tokenizer/tokenizer.json") == toy.read_json("tokenizer/tokenizer.json")
+    (done.results / "tokenizer/hub/tokenizer.json").unlink()
+    failed = run("--until", "download_tokenizer", "--forcerun", "tokenizer", folder=tmp_path / "copy", changes=changes)
+    assert failed.returncode == 1
+    assert "tokenizer.path: 'someone/model' cannot be read from the Hugging Face hub" in failed.text

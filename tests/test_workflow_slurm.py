@@ -1,17 +1,86 @@
-"""The toy search on a real Slurm: `snakemake --profile slurm` gives the leaderboard of the local run."""
+"""Slurm: what each job asks of it, and the toy search on a real one."""
 
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pandas
 import pytest
-from toy import run
+from toy import Done, run
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.xdist_group("workflow")
 
 LEVEL = {"level": 1, "initial": 2, "batch": 1, "rounds": 2, "patience": 1, "aleatoric": 0, "parents": 2}
 SHORTER = {"search": {"levels": [{**LEVEL, "parent_neighbours": 0}]}}
 SITE = ["slurm_account=dev", "slurm_partition=main", "mem_mb=500", "runtime=10"]
+QUICK = ["--slurm-init-seconds-before-status-checks", "2"]
+
+SBATCH = """#!/bin/sh
+# Writes down what it is asked for, an argument a line, and answers with a job's number.
+number=$(($(ls "$(dirname "$0")"/asked | wc -l) + 1))
+printf '%s\\n' "$@" > "$(dirname "$0")/asked/$number"
+cat > "$(dirname "$0")/command-$number"
+echo $number
+"""
+SQUEUE = """#!/bin/sh
+# Every job that was submitted has failed.
+for path in "$(dirname "$0")"/asked/*; do echo "$(basename "$path")|FAILED"; done
+"""
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch) -> Path:
+    """Folder with what was asked of an `sbatch` whose jobs all fail at once; no Slurm is needed."""
+    programs = tmp_path / "programs"
+    (programs / "asked").mkdir(parents=True)
+    answers = {"sbatch": SBATCH, "squeue": SQUEUE, "sinfo": "#!/bin/sh\n", "scancel": "#!/bin/sh\n"}
+    for name, text in answers.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    return programs / "asked"
+
+
+def copy_without(toy: Done, folder: Path, part: str) -> None:
+    """A copy of a finished search in which a part of the results is missing."""
+    shutil.copytree(toy.folder, folder, symlinks=True)
+    shutil.rmtree(folder / "results" / "test" / part)
+
+
+@pytest.mark.workflow
+def test_a_training_asks_for_its_gpu_and_its_threads_and_at_each_try_for_more(toy, tmp_path, asked):
+    model = toy.read_json("search/main/best.json")["model"]
+    copy_without(toy, tmp_path / "copy", f"models/{model}/final")
+    jobs = {"threads": 64, "memory_mb": 1000, "largest_memory_mb": 2500, "minutes": 30, "longest_minutes": 70}
+    words = [f"results/test/models/{model}/final/card.json", "--profile", "slurm", "--retries", "2", *QUICK]
+    done = run(*words, "--rerun-triggers", "mtime", folder=tmp_path / "copy", changes={"jobs": jobs})
+    assert done.returncode == 1
+    tries = [path.read_text().splitlines() for path in sorted(asked.iterdir())]
+    assert len(tries) == 3, done.text
+    wanted = [("1000", "30"), ("2000", "60"), ("2500", "70")]
+    assert [(words[words.index("--mem") + 1], words[words.index("-t") + 1]) for words in tries] == wanted
+    for words in tries:
+        assert "--gres=gpu:1" in words
+        assert "--cpus-per-task=64" in words  # more than this machine has: a login node's cores are no limit
+        assert words[words.index("-A") + 1] == "default"
+        assert words[words.index("-p") + 1] == "main"
+
+
+@pytest.mark.workflow
+def test_other_jobs_ask_for_no_gpu_and_no_word_reaches_a_shell(toy, tmp_path, asked):
+    folder = tmp_path / "copy $(touch executed)"
+    copy_without(toy, folder, "library")
+    account = "a;touch executed"
+    words = ["results/test/library/level-1/models.parquet", "--profile", "slurm", "--retries", "0", *QUICK]
+    site = ["--default-resources", f"slurm_account='{account}'", "slurm_partition=main", "mem_mb=500", "runtime=10"]
+    done = run(*words, "--rerun-triggers", "mtime", *site, folder=folder)
+    assert done.returncode == 1
+    (words,) = [path.read_text().splitlines() for path in asked.iterdir()]
+    assert words[words.index("-A") + 1] == account
+    assert not [word for word in words if "gres" in word or "gpu" in word]
+    assert re.search(r"'[^']*\$\(touch executed\)[^']*'", (asked.parent / "command-1").read_text())  # quoted
+    assert not [path for place in (tmp_path, folder, Path.cwd()) for path in place.glob("executed*")]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +93,10 @@ def cluster() -> None:
         pytest.skip(f"no Slurm node is ready: {answer.stdout or answer.stderr}")
 
 
+@pytest.mark.slurm
 @pytest.mark.usefixtures("cluster")
 def test_a_search_on_slurm_gives_the_leaderboard_of_the_local_run(tmp_path):
-    options = ["--profile", "slurm", "--jobs", "8", "--slurm-init-seconds-before-status-checks", "2"]
+    options = ["--profile", "slurm", "--jobs", "8", *QUICK]
     (tmp_path / "slurm").mkdir()
     (tmp_path / "local").mkdir()
     done = run(*options, "--default-resources", *SITE, folder=tmp_path / "slurm", changes=SHORTER)
