@@ -110,7 +110,10 @@ class SurrogateSettings:
 
     Attributes:
         width: Units of each hidden layer.
-        noise_steps, teacher_steps, student_steps: Steps of Adam for each network.
+        noise_steps: Steps of Adam for mean and noise without any data, one more for every `noise_rate` evaluations:
+            a network that trains longer than its data warrant takes what it has fitted for free of noise.
+        noise_rate: See `noise_steps`.
+        teacher_steps, student_steps: Steps of Adam for the other networks.
         learning_rate: Of Adam, falling to 0 along a cosine.
         weight_decay: Of AdamW; the data are few.
         dropout: Share of hidden units that the teacher drops.
@@ -119,14 +122,19 @@ class SurrogateSettings:
     """
 
     width: int = 64
-    noise_steps: int = 80
+    noise_steps: int = 30
+    noise_rate: int = 4
     teacher_steps: int = 100
     student_steps: int = 80
     learning_rate: float = 0.02
     weight_decay: float = 0.3
-    dropout: float = 0.4
+    dropout: float = 0.5
     samples: int = 50
     student_points: int = 512
+
+    def steps_of(self, evaluations: int) -> int:
+        """Steps for the network of mean and noise."""
+        return self.noise_steps + evaluations // self.noise_rate
 
 
 @dataclass(frozen=True)
@@ -208,7 +216,7 @@ def _fit_noise(
 ) -> NaturalParameterNetwork:
     """Maximise the Gaussian likelihood with the network's own variance (paper, eq. 4)."""
     network = NaturalParameterNetwork(sizes, generator)
-    for _ in _steps(network, settings.noise_steps, settings):
+    for _ in _steps(network, settings.steps_of(len(losses)), settings):
         mean, variance = network(inputs)
         (0.5 * variance.log() + 0.5 * (losses - mean) ** 2 / variance).mean().backward()
     return network
@@ -219,7 +227,7 @@ def _fit_plain(
 ) -> tuple[Perceptron, float]:
     """Least squares, and the deviation of what is left over as the noise of every evaluation."""
     network = Perceptron(sizes, generator)
-    for _ in _steps(network, settings.noise_steps, settings):
+    for _ in _steps(network, settings.steps_of(len(losses)), settings):
         (network(inputs) - losses).square().mean().backward()
     with torch.no_grad():
         return network, float((network(inputs) - losses).square().mean().add(NOISE_FLOOR).sqrt())
