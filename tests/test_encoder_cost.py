@@ -51,7 +51,7 @@ def test_components_of_bert_tiny_by_hand():
 
 
 def test_flexibert_mini_is_about_three_percent_smaller_than_bert_mini():
-    """The paper's "3 % fewer" (section 4), as transformers counts a BERT: with a pooler and absolute positions."""
+    """The paper's "3 % fewer" (abstract), as transformers counts a BERT: with a pooler and absolute positions."""
     bert, flexibert = (
         parameters(NAMED_MODELS[name], "classification", labels=1, positions="absolute")["total"]
         for name in ("BERT-Mini", "FlexiBERT-Mini")

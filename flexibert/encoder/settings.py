@@ -10,7 +10,7 @@ from typing import Any
 from flexibert.errors import DesignSpaceError, ModelError
 from flexibert.space.architecture import Architecture, Layer
 
-ROBERTA_VOCABULARY = 50_265  # the paper's tokenizer and limits are RoBERTa's (paper, section 4.1)
+ROBERTA_VOCABULARY = 50_265  # the paper's tokenizer and limits are RoBERTa's (paper: experimental setup)
 ROBERTA_POSITIONS = 514
 
 POSITION_KINDS = ("relative_key", "absolute")

@@ -1,4 +1,4 @@
-"""Weights of a trained model as the start of another (paper, section 3.5): which pass over, how, and what share.
+"""Weights of a trained model as the start of another (paper: weight transfer): which pass over, how, and what share.
 
 Layers are paired from the input on while their operations agree; within a pair, and in the embeddings and heads,
 parameters of equal names are transferred. An axis of equal size is copied. Where sizes differ, *ordered transfer* takes

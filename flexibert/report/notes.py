@@ -35,7 +35,7 @@ def frontier_note(table: pd.DataFrame) -> str:
 
 
 def size_ratio(table: pd.DataFrame) -> dict[str, Any] | None:
-    """The smallest heterogeneous model that scores as much as the best homogeneous one (paper, section 4.3).
+    """The smallest heterogeneous model that scores as much as the best homogeneous one (paper, abstract).
 
     Args:
         table: Of `frontier`.

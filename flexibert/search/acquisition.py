@@ -13,7 +13,7 @@ def log_expected_improvement(posteriors: Sequence[Posterior], best: float) -> np
 
     The improvement of the *evaluated score* is meant, epistemic and aleatoric variance together: the trained model is
     kept with the luck of its training, so among equally good candidates each is one more draw. (The bound of the
-    paper, section 3.3.2, likewise adds both uncertainties.)
+    paper, Algorithm 1, likewise adds both uncertainties.)
 
     Returns:
         Higher is better; shape (candidates,).

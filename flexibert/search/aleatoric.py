@@ -1,4 +1,4 @@
-"""Queries after convergence: known models that are run again with a tuned recipe (paper, section 3.3.4)."""
+"""Queries after convergence: known models that are run again with a tuned recipe (paper, Algorithm 1)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Second-order search of the acquisition over the continuous embedding (paper, section 3.3.3: GOBI).
+"""Second-order search of the acquisition over the continuous embedding (paper, Algorithm 1: GOBI).
 
 The paper descends with AdaHessian through its networks. The gradient of a Gaussian process's acquisition has a closed
 form, so a quasi-Newton method (L-BFGS-B), which learns the curvature from it, reaches a local maximum in a few steps.

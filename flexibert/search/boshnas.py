@@ -1,6 +1,6 @@
 """Our BOSHNAS, the default search: the paper's structure with parts that learn from a few dozen models.
 
-Bayesian Optimisation using Second-order gradients and a Heteroscedastic surrogate model for NAS (paper, section 3.3)
+Bayesian Optimisation using Second-order gradients and a Heteroscedastic surrogate model for NAS (paper, Algorithm 1)
 has three parts. Here they are
 
 - the mean with its *aleatoric* noise: a Gaussian process on the graph embedding with learned noise, on warped scores

@@ -1,6 +1,6 @@
 """GOBI: gradient-based optimisation of a surrogate with respect to its input.
 
-Tuli, Poojara, Srirama, Casale, Jennings, "COSCO", IEEE TPDS 2022; for architectures the FlexiBERT paper, section 3.4.
+Tuli, Poojara, Srirama, Casale, Jennings, "COSCO", IEEE TPDS 2022; for architectures the FlexiBERT paper, Algorithm 1.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The paper's three surrogates: a mean with aleatoric noise, a teacher that doubts, a student that imitates the doubt.
 
-FlexiBERT paper, section 3.4. All values are in standardised units: inputs with unit variance, losses (lower is better)
+FlexiBERT paper, Algorithm 1. All values are in standardised units: inputs with unit variance, losses (lower is better)
 with mean 0 and standard deviation 1.
 """
 
@@ -214,7 +214,7 @@ def teacher_deviation(teacher: Perceptron, inputs: Tensor, samples: int, generat
 def _fit_noise(
     inputs: Tensor, losses: Tensor, sizes: list[int], generator: torch.Generator, settings: SurrogateSettings
 ) -> NaturalParameterNetwork:
-    """Maximise the Gaussian likelihood with the network's own variance (paper, eq. 4)."""
+    """Maximise the Gaussian likelihood with the network's own variance (paper, Algorithm 1)."""
     network = NaturalParameterNetwork(sizes, generator)
     for _ in _steps(network, settings.steps_of(len(losses)), settings):
         mean, variance = network(inputs)

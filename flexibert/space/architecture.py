@@ -1,6 +1,6 @@
 """One architecture: what a model dictionary says, checked, in one canonical form, with one name.
 
-The model dictionary (paper, section 3.1) is the interchange format. Its plain form gives each layer one operation,
+The model dictionary (paper: design space) is the interchange format. Its plain form gives each layer one operation,
 `{"l", "o", "h", "n", "f", "p"}`; its heterogeneous-heads form gives each head its own, written
 `<operation>_<parameter>_<head size>`: `{"l": 1, "o": [["sa_sdp_64", "l_dct_64"]], "h": [128], "f": [[512]]}`.
 """
@@ -96,7 +96,7 @@ class Layer:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Vertex labels in order: heads, add_norm, feed-forward chain, add_norm (paper, section 3.1)."""
+        """Vertex labels in order: heads, add_norm, feed-forward chain, add_norm (paper: computational graphs)."""
         even = self.hidden / len(self.heads)
         heads = [
             f"{head.operation}_h{self.hidden}_p-{head.parameter}" + ("" if head.size == even else f"_d{head.size}")
@@ -156,7 +156,7 @@ class Architecture:
         A computational graph of this family is a chain of layers whose vertices are told apart by label and place,
         except for the heads of one layer, which may be permuted. So the sequence of layers with sorted heads is a
         canonical form of the graph: two graphs are isomorphic exactly when these sequences are equal, and hashing
-        the sequence is both finer and cheaper than iterated neighbourhood hashing (paper, section 3.2).
+        the sequence is both finer and cheaper than iterated neighbourhood hashing (paper: graph library).
         """
         return hashlib.sha256("|".join(layer.text for layer in self.layers).encode()).hexdigest()
 

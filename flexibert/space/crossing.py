@@ -1,4 +1,4 @@
-"""From one level of the hierarchy to the next: the best models crossed stack by stack (paper, section 3.3.2)."""
+"""From one level of the hierarchy to the next: the best models crossed stack by stack (paper: hierarchy)."""
 
 import random
 from bisect import bisect_right

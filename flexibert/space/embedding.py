@@ -1,4 +1,4 @@
-"""Transformer2vec: coordinates whose distances match the edit distances (paper, section 3.3).
+"""Transformer2vec: coordinates whose distances match the edit distances (paper: Transformer2vec).
 
 Both fast recipes minimise the squared error over all pairs. The Euclidean one starts from classical scaling and then
 majorizes (SMACOF). The city-block one starts from what the edit distance itself is made of: its vertex cost is a

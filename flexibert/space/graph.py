@@ -14,7 +14,7 @@ ENDS = ("input", "output", "add_norm")  # operations of every graph
 
 
 def to_networkx(architecture: Architecture) -> "networkx.DiGraph":
-    """The graph of the paper's section 3.1 with the operation of each vertex as its attribute `label`.
+    """The paper's computational graph with the operation of each vertex as its attribute `label`.
 
     Vertices are numbered in the order of `architecture.labels`. Layer inputs lead to every head, heads to the
     add_norm, that through the feed-forward chain to the second add_norm; both add_norms have a residual edge.
@@ -42,7 +42,7 @@ def edges(architecture: Architecture) -> list[tuple[int, int]]:
 
 
 class Ranks:
-    """The ranked operation list of the edit distance (paper, section 3.2): a vertex costs what its rank says.
+    """The ranked operation list of the edit distance (paper: graph edit distance): a vertex costs what its rank says.
 
     `input, output, add_norm, '', f<width> ascending, '', l_..., '', sa_..., '', c_...`, operations by hidden size,
     then parameter; blanks take a position so that families stand apart.

@@ -1,6 +1,6 @@
 """The levels of a design space: which layers may differ from each other, and how the graphs are numbered.
 
-A level fixes how many consecutive layers are equal (the stack size s of the paper's section 3.3.2), and whether the
+A level fixes how many consecutive layers are equal (the stack size s of the paper's hierarchy), and whether the
 widths inside a feed-forward stack and the heads inside a layer may differ. Its graphs are numbered from 0, depth by
 depth and then as the digits of a number whose digits are layer forms; counting, sampling and enumeration follow from
 the numbering, whatever the size of the level.

@@ -1,7 +1,7 @@
 """Nearest models by biased overlap: the longer the common beginning of two models, the nearer they are.
 
 The overlap of two graphs is the length of the common prefix of their operation lists, from the input on, because
-weights can be transferred up to the first difference (paper, section 3.6); ties are broken by embedding distance.
+weights can be transferred up to the first difference (paper: weight transfer); ties are broken by embedding distance.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A run whose weights come from a trained neighbour instead of a pre-training (paper, section 3.5)."""
+"""A run whose weights come from a trained neighbour instead of a pre-training (paper: weight transfer)."""
 
 from pathlib import Path
 from typing import Any
