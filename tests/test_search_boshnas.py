@@ -1,5 +1,7 @@
 """Our BOSHNAS: its parts against slow references, and its behaviour where scores are scarce, failed or repeated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from flexibert.search.ascent import acquisition_gradient, ascend, trend_map
 from flexibert.search.boshnas import Boshnas, Surrogate, mixture
 from flexibert.search.gaussian_process import JITTER, GaussianProcess
 from flexibert.search.interface import Observations, Pool
-from flexibert.search.kernel import Coordinates, matern, relate, shared_category_counts
+from flexibert.search.kernel import Coordinates, matern, relate, shared_category_counts, views_of_pool
 from flexibert.search.score_warp import ScoreWarp
 
 
@@ -31,8 +33,13 @@ def surrogate():
     return Surrogate.fit(Observations(rows, hill(pool)[rows]), pool)
 
 
-def test_posterior_equals_the_textbook(surrogate):
-    process, points = surrogate.process, surrogate.coordinates.take(np.arange(30, 37))
+@pytest.fixture
+def view(surrogate):
+    return surrogate.views[0]
+
+
+def test_posterior_equals_the_textbook(view):
+    process, points = view.process, view.coordinates.take(np.arange(30, 37))
     for hypothesis, posterior in zip(process.hypotheses, process.posteriors(points), strict=True):
 
         def covariance(a, b, hypothesis=hypothesis):
@@ -51,8 +58,8 @@ def test_posterior_equals_the_textbook(surrogate):
         np.testing.assert_allclose(posterior.epistemic, hypothesis.scale * variance, atol=1e-8)
 
 
-def test_weights_sum_to_one_and_fall(surrogate):
-    weights = [hypothesis.weight for hypothesis in surrogate.process.hypotheses]
+def test_weights_sum_to_one_and_fall(view):
+    weights = [hypothesis.weight for hypothesis in view.process.hypotheses]
     assert sum(weights) == pytest.approx(1)
     assert weights == sorted(weights, reverse=True)
 
@@ -62,8 +69,8 @@ def test_noise_is_learned():
     generator = np.random.default_rng(1)
     rows = np.repeat(np.arange(60), 2)
     exact = hill(pool)[rows]
-    quiet = Surrogate.fit(Observations(rows, exact), pool).process
-    loud = Surrogate.fit(Observations(rows, exact + generator.normal(0, 8, len(rows))), pool).process
+    quiet = Surrogate.fit(Observations(rows, exact), pool).views[0].process
+    loud = Surrogate.fit(Observations(rows, exact + generator.normal(0, 8, len(rows))), pool).views[0].process
     assert loud.hypotheses[0].noise > quiet.hypotheses[0].noise
 
 
@@ -81,22 +88,22 @@ def test_uncertainties_are_calibrated():
     assert 0.8 < np.mean(inside) < 0.98  # nominal 0.9
 
 
-def test_believing_keeps_the_mean_and_takes_the_doubt(surrogate):
+def test_believing_keeps_the_mean_and_takes_the_doubt(surrogate, view):
     rows, others = np.array([40, 41]), np.arange(50, 60)
-    before = surrogate.process.posteriors(surrogate.coordinates.take(others))
+    before = view.process.posteriors(view.coordinates.take(others))
     believing = surrogate.believing(rows)
-    for old, new in zip(before, believing.process.posteriors(surrogate.coordinates.take(others)), strict=True):
+    for old, new in zip(before, believing.views[0].process.posteriors(view.coordinates.take(others)), strict=True):
         np.testing.assert_allclose(new.mean, old.mean, atol=1e-6)
         assert (new.epistemic <= old.epistemic + 1e-9).all()
-    own = believing.process.posteriors(surrogate.coordinates.take(rows))
-    first = surrogate.process.posteriors(surrogate.coordinates.take(rows))
+    own = believing.views[0].process.posteriors(view.coordinates.take(rows))
+    first = view.process.posteriors(view.coordinates.take(rows))
     assert (own[0].epistemic < first[0].epistemic).all()
 
 
-def test_one_evaluation_at_a_time_equals_all_at_once(surrogate):
-    others = surrogate.coordinates.take(np.arange(50, 60))
-    together = surrogate.believing(np.array([40, 41])).process.posteriors(others)
-    apart = surrogate.believing(np.array([40])).believing(np.array([41])).process.posteriors(others)
+def test_one_evaluation_at_a_time_equals_all_at_once(surrogate, view):
+    others = view.coordinates.take(np.arange(50, 60))
+    together = surrogate.believing(np.array([40, 41])).views[0].process.posteriors(others)
+    apart = surrogate.believing(np.array([40])).believing(np.array([41])).views[0].process.posteriors(others)
     np.testing.assert_allclose(together[0].epistemic, apart[0].epistemic, rtol=1e-6)
 
 
@@ -113,31 +120,34 @@ def test_log_improvement_rises_and_is_finite(standard):
     assert (np.diff(values) >= -1e-9 * np.abs(values[:-1])).all()
 
 
-def test_gradient_of_the_acquisition_against_differences(surrogate):
-    to_trend = trend_map(surrogate.coordinates)
+def test_gradient_of_the_acquisition_against_differences(surrogate, view):
+    to_trend = trend_map(view.coordinates)
     point = np.array([0.3, -0.2, 0.1])
-    _, gradient = acquisition_gradient(surrogate.process, point, to_trend, surrogate.best)
+    _, gradient = acquisition_gradient(view.process, point, to_trend, surrogate.best)
     for axis in range(3):
         step = 1e-5 * np.eye(3)[axis]
-        ahead, _ = acquisition_gradient(surrogate.process, point + step, to_trend, surrogate.best)
-        behind, _ = acquisition_gradient(surrogate.process, point - step, to_trend, surrogate.best)
+        ahead, _ = acquisition_gradient(view.process, point + step, to_trend, surrogate.best)
+        behind, _ = acquisition_gradient(view.process, point - step, to_trend, surrogate.best)
         assert gradient[axis] == pytest.approx((ahead - behind) / 2e-5, rel=1e-4, abs=1e-6)
 
 
-def test_gradient_value_is_the_acquisition_of_the_pool(surrogate):
+def test_gradient_value_is_the_acquisition_of_the_pool(surrogate, view):
     value, _ = acquisition_gradient(
-        surrogate.process, surrogate.coordinates.embedding[33], trend_map(surrogate.coordinates), surrogate.best
+        view.process,
+        view.coordinates.embedding[33],
+        trend_map(view.coordinates),
+        surrogate.best,
     )
     assert value == pytest.approx(surrogate.acquisition(np.array([33]))[0], rel=1e-6)
 
 
-def test_ascent_never_goes_down(surrogate):
-    starts = surrogate.coordinates.embedding[30:34]
-    to_trend = trend_map(surrogate.coordinates)
-    ends = ascend(surrogate.process, surrogate.coordinates, starts, surrogate.best)
+def test_ascent_never_goes_down(surrogate, view):
+    starts = view.coordinates.embedding[30:34]
+    to_trend = trend_map(view.coordinates)
+    ends = ascend(view.process, view.coordinates, starts, surrogate.best)
 
     def value(point):
-        return acquisition_gradient(surrogate.process, point, to_trend, surrogate.best)[0]
+        return acquisition_gradient(view.process, point, to_trend, surrogate.best)[0]
 
     assert all(value(end) >= value(start) - 1e-9 for start, end in zip(starts, ends, strict=True))
     assert any(value(end) > value(start) + 0.1 for start, end in zip(starts, ends, strict=True))
@@ -265,6 +275,34 @@ def test_counts_of_shared_categories():
     assert shared_category_counts(pool).tolist() == [[2, 0], [1, 1]]
 
 
+def test_models_are_seen_by_their_graphs_and_by_their_layers_too():
+    generator = np.random.default_rng(0)
+    graphs, layers = generator.normal(size=(60, 4)), 100 * generator.normal(size=(60, 3))
+    pool = Pool([f"c{k}" for k in range(60)], graphs, layers, np.arange(60), architectures=[{}] * 60)
+    alone, both = views_of_pool(pool)
+    np.testing.assert_array_equal(alone.embedding, Coordinates.of_pool(pool).embedding)
+    assert both.embedding.shape == (60, 7)
+    between = [np.median(np.linalg.norm(part[:30] - part[30:], axis=1)) for part in np.hsplit(both.embedding, [4])]
+    assert between[0] == pytest.approx(between[1], rel=0.3)  # neither drowns the other, whatever their units
+    assert len(views_of_pool(plane())) == 1
+    assert len(views_of_pool(replace(pool, embedding=layers))) == 1
+
+
+def test_views_count_alike():
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(80, 4))
+    pool = Pool([f"c{k}" for k in range(80)], points[:, :2], points[:, 2:], np.arange(80), architectures=[{}] * 80)
+    scores = 60 + 5 * points[:, 2]  # in the features alone
+    rows = np.arange(25)
+    surrogate = Surrogate.fit(Observations(rows, scores[rows]), pool)
+    posteriors = surrogate.posteriors(np.arange(25, 80))
+    assert sum(posterior.weight for posterior in posteriors) == pytest.approx(1)
+    assert sum(
+        posterior.weight for posterior in posteriors[: len(surrogate.views[0].process.hypotheses)]
+    ) == pytest.approx(0.5)
+    assert np.corrcoef(surrogate.predict(np.arange(25, 80)).mean, scores[25:])[0, 1] > 0.8
+
+
 def test_coinciding_points():
     pool = Pool(["a", "b", "c"], np.zeros((3, 2)), np.zeros((3, 2)), np.arange(3))
     assert len(Boshnas().propose(Observations(np.array([0]), np.array([1.0])), pool, 2, 0)) == 2
@@ -272,8 +310,8 @@ def test_coinciding_points():
     assert (relation.distances == 0).all()
 
 
-def test_acquisition_prefers_promise_and_doubt(surrogate):
-    posteriors = surrogate.process.posteriors(surrogate.coordinates.take(np.arange(20, 80)))
+def test_acquisition_prefers_promise_and_doubt(surrogate, view):
+    posteriors = view.process.posteriors(view.coordinates.take(np.arange(20, 80)))
     values = log_expected_improvement(posteriors, surrogate.best)
     mean, epistemic, aleatoric = mixture(posteriors)
     best = int(np.argmax(values))

@@ -145,11 +145,11 @@ def extend_pool(
 
 def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Where the ascent from some candidates ends, in the pool's embedding; shape (rows, dimensions)."""
+    view = surrogate.views[0]  # of the embedding alone, in which every point is a place that a model could have
     centre = np.asarray(pool.embedding, dtype=float).mean(axis=0)
     own = np.linalg.norm(pool.embedding - centre, axis=1).max()
-    scaled = np.linalg.norm(surrogate.coordinates.embedding, axis=1).max()
-    starts = surrogate.coordinates.embedding[rows]
-    ends = ascend(surrogate.process, surrogate.coordinates, starts, surrogate.best)
+    scaled = np.linalg.norm(view.coordinates.embedding, axis=1).max()
+    ends = ascend(view.process, view.coordinates, view.coordinates.embedding[rows], surrogate.best)
     return ends * (own / scaled if scaled > 0 else 1.0) + centre
 
 

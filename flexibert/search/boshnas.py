@@ -3,11 +3,11 @@
 Bayesian Optimisation using Second-order gradients and a Heteroscedastic surrogate model for NAS (paper, Algorithm 1)
 has three parts. Here they are
 
-- the mean with its *aleatoric* noise: a Gaussian process on the graph embedding with learned noise, on warped scores
-  whose noise is therefore wider where scores are bad (`gaussian_process`, `kernel`, `score_warp`), instead of a
-  natural-parameter network;
-- the *epistemic* uncertainty: its posterior variance over all plausible hyperparameters, instead of a student that
-  imitates a teacher's dropout;
+- the mean with its *aleatoric* noise: Gaussian processes with learned noise on two views of the models, the graph
+  embedding and embedding and features side by side, and on warped scores whose noise is therefore wider where scores
+  are bad (`gaussian_process`, `kernel`, `score_warp`), instead of a natural-parameter network;
+- the *epistemic* uncertainty: their posterior variance over all plausible hyperparameters and both views, instead of a
+  student that imitates a teacher's dropout;
 - the *second-order search* of the acquisition: the exact maximum over the candidates that are enumerated, and
   quasi-Newton ascent in the embedding followed by local edits beyond them (`beyond`), instead of AdaHessian from cold
   starts.
@@ -15,7 +15,7 @@ has three parts. Here they are
 What was tried, and what helped, stands in docs/search-evidence.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,8 +23,29 @@ from flexibert.search.acquisition import log_expected_improvement
 from flexibert.search.candidates import open_rows, proposal_generator
 from flexibert.search.gaussian_process import GaussianProcess, Posterior
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
-from flexibert.search.kernel import Coordinates
+from flexibert.search.kernel import Coordinates, views_of_pool
 from flexibert.search.score_warp import ScoreWarp
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to see which candidates are alike, and a Gaussian process in it.
+
+    Attributes:
+        coordinates: All candidates of the pool as points.
+        process: Fitted to the warped scores of the observed ones.
+    """
+
+    coordinates: Coordinates
+    process: GaussianProcess
+
+    def posteriors(self, rows: np.ndarray) -> list[Posterior]:
+        """Predictions of each hypothesis for candidates."""
+        return self.process.posteriors(self.coordinates.take(rows))
+
+    def believing(self, rows: np.ndarray) -> "View":
+        """The view after it has seen its own predictions for candidates."""
+        return View(self.coordinates, self.process.believing(self.coordinates.take(rows)))
 
 
 @dataclass(frozen=True)
@@ -32,41 +53,49 @@ class Surrogate:
     """What the observations say of the pool.
 
     Attributes:
-        process: Gaussian process on warped scores.
+        views: Equally probable views of the candidates.
         warp: The map between scores and warped scores.
-        coordinates: All candidates of the pool as points.
         best: Best warped score, believed ones included.
     """
 
-    process: GaussianProcess
+    views: list[View]
     warp: ScoreWarp
-    coordinates: Coordinates
     best: float
 
     @classmethod
     def fit(cls, observations: Observations, pool: Pool) -> "Surrogate":
         """Learn from at least one observation; pending candidates count as giving what is predicted for them."""
-        coordinates = Coordinates.of_pool(pool)
         warp = ScoreWarp.learn(observations.scores)
         warped = warp.warp(observations.scores)
-        process = GaussianProcess.fit(coordinates.take(observations.indices), warped)
-        surrogate = cls(process, warp, coordinates, float(warped.max()))
+        views = [
+            View(coordinates, GaussianProcess.fit(coordinates.take(observations.indices), warped))
+            for coordinates in views_of_pool(pool)
+        ]
+        surrogate = cls(views, warp, float(warped.max()))
         return surrogate.believing(observations.pending) if len(observations.pending) else surrogate
 
     def believing(self, rows: np.ndarray) -> "Surrogate":
         """The surrogate while candidates are evaluated: sure of its own predictions for them."""
-        process = self.process.believing(self.coordinates.take(np.asarray(rows)))
-        return Surrogate(
-            process, self.warp, self.coordinates, max(self.best, float(process.scores[-len(rows) :].max()))
-        )
+        rows = np.asarray(rows)
+        believed, _, _ = mixture(self.posteriors(rows))
+        views = [view.believing(rows) for view in self.views]
+        return Surrogate(views, self.warp, max(self.best, float(believed.max())))
+
+    def posteriors(self, rows: np.ndarray) -> list[Posterior]:
+        """Predictions of each hypothesis of each view for candidates; the weights sum to one."""
+        return [
+            replace(posterior, weight=posterior.weight / len(self.views))
+            for view in self.views
+            for posterior in view.posteriors(rows)
+        ]
 
     def acquisition(self, rows: np.ndarray) -> np.ndarray:
         """Logarithm of the expected improvement, on the warped scale; shape (rows,)."""
-        return log_expected_improvement(self.process.posteriors(self.coordinates.take(rows)), self.best)
+        return log_expected_improvement(self.posteriors(rows), self.best)
 
     def predict(self, rows: np.ndarray) -> Prediction:
         """Mean and both standard deviations on the scale of the scores; arrays of shape (rows,)."""
-        mean, epistemic, aleatoric = mixture(self.process.posteriors(self.coordinates.take(rows)))
+        mean, epistemic, aleatoric = mixture(self.posteriors(rows))
         return Prediction(
             mean=self.warp.score(mean),
             aleatoric=self.warp.spread(mean, np.sqrt(aleatoric)),
@@ -115,7 +144,7 @@ class Boshnas:
         if draw < self.diversity:
             reason, values = "diversity", generator.random(len(rows))
         elif draw < self.diversity + self.uncertainty:
-            _, epistemic, aleatoric = mixture(surrogate.process.posteriors(surrogate.coordinates.take(rows)))
+            _, epistemic, aleatoric = mixture(surrogate.posteriors(rows))
             reason, values = "uncertainty", np.sqrt(epistemic) + np.sqrt(aleatoric)
         else:
             reason, values = "optimisation", surrogate.acquisition(rows)

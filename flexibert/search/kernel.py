@@ -1,6 +1,6 @@
 """How alike two candidates are: a trend over the coordinates and a Matern kernel on the distances of the embedding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,19 @@ class Coordinates:
 
     def __len__(self) -> int:
         return len(self.embedding)
+
+
+def views_of_pool(pool: Pool) -> list[Coordinates]:
+    """The views in which candidates are compared, equally probable until scores tell.
+
+    Models have two: their graph embedding, in which what is rare stands apart, and the embedding beside the features,
+    which tell layers and properties apart and follow most scores better. Other candidates have their embedding alone.
+    """
+    first = Coordinates.of_pool(pool)
+    if pool.architectures is None or np.array_equal(pool.embedding, pool.features):
+        return [first]
+    both = [points / _median_distance(points) for points in (np.asarray(pool.embedding), np.asarray(pool.features))]
+    return [first, Coordinates.of_pool(replace(pool, embedding=np.hstack(both)))]
 
 
 def shared_category_counts(pool: Pool) -> np.ndarray:

@@ -13,6 +13,9 @@ import numpy as np
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.methods import method_named
 
+DIMENSIONS = 64  # of a table's embedding; a library has 16
+FEATURES = 60  # one-hot columns of models with up to four layers
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -25,8 +28,15 @@ def main() -> None:
     print("candidates  observations  batch  wall s  processor s")
     for candidates in options.candidates:
         generator = np.random.default_rng(0)
-        points = generator.normal(size=(candidates, 64))
-        pool = Pool([str(k) for k in range(candidates)], points, points, np.arange(candidates))
+        points = generator.normal(size=(candidates, DIMENSIONS))
+        features = (generator.random((candidates, FEATURES)) < 0.3).astype(float)
+        pool = Pool(
+            [str(k) for k in range(candidates)],
+            points,
+            features,
+            np.arange(candidates),
+            architectures=[{}] * candidates,
+        )
         scores = points[:, 0] + generator.normal(0, 0.3, candidates)
         for observed in options.observations:
             rows = generator.permutation(candidates)[:observed]
