@@ -30,13 +30,8 @@ def main() -> None:
         generator = np.random.default_rng(0)
         points = generator.normal(size=(candidates, DIMENSIONS))
         features = (generator.random((candidates, FEATURES)) < 0.3).astype(float)
-        pool = Pool(
-            [str(k) for k in range(candidates)],
-            points,
-            features,
-            np.arange(candidates),
-            architectures=[{}] * candidates,
-        )
+        ids, models = [str(k) for k in range(candidates)], [{}] * candidates
+        pool = Pool(ids, points, features, np.arange(candidates), architectures=models)
         scores = points[:, 0] + generator.normal(0, 0.3, candidates)
         for observed in options.observations:
             rows = generator.permutation(candidates)[:observed]
