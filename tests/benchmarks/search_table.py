@@ -3,8 +3,8 @@
     python tests/benchmarks/search_table.py results/default --candidates 44 --out flexibert/search/tables
 
 Draws candidates uniformly from a level of the results' design space, pre-trains each from scratch and fine-tunes it on
-every task, in one process on one core and at a budget of its own (--steps, --epochs), so that a candidate takes half a
-minute. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a
+a few tasks, in one process on one core and at a budget of its own (--steps, --epochs, --tasks), so that a candidate takes
+seconds. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a
 candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
 """
 
@@ -33,9 +33,9 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=44)
     parser.add_argument("--repeat-every", type=int, default=8)
     parser.add_argument("--level", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=100, help="of pre-training")
+    parser.add_argument("--steps", type=int, default=60, help="of pre-training")
     parser.add_argument("--epochs", type=int, default=1, help="of each fine-tuning")
-    parser.add_argument("--without", default="wnli", help="comma-separated tasks that are left out")
+    parser.add_argument("--tasks", default="cola,sst2,mnli,qnli,rte", help="names of the tasks, comma-separated")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="probes")
     parser.add_argument("--out", type=Path, required=True)
@@ -49,10 +49,8 @@ def main() -> None:
     settings = merge(settings, budget) | {"jobs": jobs}
     space = DesignSpace.from_mapping(read_yaml(Path(settings["space"])))
     drawn = space.sample(options.candidates, options.level, options.seed)
-    left_out = {
-        f"{suite['suite']}-{name}" for suite in settings["tasks"]["suites"] for name in options.without.split(",")
-    }
-    tasks = sorted(folder for folder in (options.results / "tasks").iterdir() if folder.name not in left_out)
+    names = options.tasks.split(",")
+    tasks = sorted(folder for folder in (options.results / "tasks").iterdir() if folder.name.partition("-")[2] in names)
     table, repeats = (Rows(options.out / f"{options.name}{suffix}.jsonl") for suffix in ("", "-repeats"))
     for number, architecture in enumerate(drawn):
         table.add(architecture, options.seed, options.results, tasks, settings)
