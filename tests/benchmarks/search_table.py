@@ -3,9 +3,9 @@
     python tests/benchmarks/search_table.py results/default --candidates 44 --out flexibert/search/tables
 
 Draws candidates uniformly from a level of the results' design space, pre-trains each from scratch and fine-tunes it on
-a few tasks, in one process on one core and at a budget of its own (--steps, --epochs, --tasks), so that a candidate takes
-seconds. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a
-candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
+a few tasks, in one process on one core and at a budget of its own (--steps, --epochs, --tasks), so that a candidate
+takes seconds. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds
+a row a candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
 """
 
 import argparse
