@@ -9,7 +9,7 @@ from flexibert.space import all_pairs
 from flexibert.space.all_pairs import all_distances
 from flexibert.space.closure import close, close_strip
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.distance import distance
+from flexibert.space.distance import Reference
 from flexibert.space.exact import exact_distance
 from flexibert.space.graph import Ranks
 
@@ -25,7 +25,7 @@ def models() -> list:
     return list(dict.fromkeys(PAPER.sample(40, 1, 5) + near + PAPER.sample(10, 3, 5)))
 
 
-def test_distances_are_a_metric_between_the_exact_and_the_pairwise_value(models, tmp_path):
+def test_distances_are_a_metric_between_the_exact_and_the_aligned_value(models, tmp_path):
     found = np.array(all_distances(models, RANKS, tmp_path / "distances.npy"))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, found.T)
@@ -34,8 +34,9 @@ def test_distances_are_a_metric_between_the_exact_and_the_pairwise_value(models,
     for k in range(len(models)):
         assert np.all(tenths <= tenths[:, k, None] + tenths[k])
     generator = np.random.default_rng(0)
-    for a, b in generator.integers(0, len(models), (40, 2)):
-        assert found[a, b] <= distance(models[a], models[b], RANKS) + ROUNDING
+    reference = Reference(models, RANKS)
+    for a in generator.integers(0, len(models), 40):
+        assert np.all(found[a] <= reference.distances(models[a]) + ROUNDING)
     for a, b in generator.integers(0, 40, (4, 2)):
         assert found[a, b] >= exact_distance(models[a], models[b], RANKS) - ROUNDING
     assert list(tmp_path.iterdir()) == [tmp_path / "distances.npy"]
@@ -49,11 +50,11 @@ def test_processes_and_blocks_do_not_matter(models, tmp_path, monkeypatch):
     np.testing.assert_array_equal(one, two)
 
 
-def test_beyond_the_largest_library_distances_are_those_of_the_pairs(models, tmp_path, monkeypatch):
+def test_beyond_the_largest_library_distances_are_those_of_the_alignments(models, tmp_path, monkeypatch):
     monkeypatch.setattr(all_pairs, "LARGEST", 5)
     found = all_distances(models[:12], RANKS, tmp_path / "distances.npy")
-    expected = [[distance(a, b, RANKS) for b in models[:12]] for a in models[:12]]
-    np.testing.assert_allclose(found, expected, atol=ROUNDING)
+    reference = Reference(models[:12], RANKS)
+    np.testing.assert_allclose(found, [reference.distances(model) for model in models[:12]], atol=ROUNDING)
 
 
 def test_shortest_ways_equal_those_of_floyd_and_warshall():

@@ -11,7 +11,7 @@ import pytest
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.distance import Reference, distance, distances_to
+from flexibert.space.distance import Reference, distance
 from flexibert.space.exact import exact_distance
 from flexibert.space.graph import Ranks
 
@@ -32,11 +32,10 @@ def test_the_given_pairs(shared_data):
         worse.append(found > row["networkx_first"] + ROUNDING)
     equal = {kind: np.mean(np.abs(gap) < ROUNDING) for kind, gap in gaps.items()}
     assert min(map(min, gaps.values())) > -ROUNDING
-    assert equal["2/2"] >= 0.95
-    assert equal["2/4"] >= 0.90
-    assert equal["4/4"] >= 0.75
-    assert np.mean(gaps["4/4"]) <= 0.1
-    assert np.mean(worse) <= 0.005
+    assert equal["2/2"] == equal["2/4"] == 1
+    assert equal["4/4"] >= 0.95
+    assert np.mean(gaps["4/4"]) <= 0.02
+    assert not any(worse)
 
 
 @pytest.mark.parametrize(
@@ -64,20 +63,32 @@ def test_a_distance_is_symmetric_and_zero_only_for_equal_graphs(name, level):
     assert np.all((matrix < ROUNDING) == np.eye(len(models), dtype=bool))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="0.44 % of these pairs have a shorter way over a third model; only libraries are closed"
-)
-def test_no_triangle_is_violated():
+def test_no_triangle_of_near_models_is_violated():
     generator = np.random.default_rng(0)
-    models = PAPER.sample(60, 1, seed=4)
-    for model in models[:20]:
+    models = PAPER.sample(12, 1, seed=4)
+    for model in models[:6]:
         models += [PAPER.neighbours(model, 1)[k] for k in generator.integers(0, 15, 2)]
     models = list(dict.fromkeys(models))
-    reference = Reference(models, RANKS)
-    matrix = np.array([reference.distances(model) for model in models], float)
+    matrix = np.zeros((len(models), len(models)))
+    for i, j in itertools.combinations(range(len(models)), 2):
+        matrix[i, j] = matrix[j, i] = distance(models[i], models[j], RANKS)
     shortest = np.array([(matrix[k][:, None] + matrix).min(axis=0) for k in range(len(models))])
-    violated = matrix - shortest > ROUNDING
-    assert violated.mean() < 2e-3  # of pairs, over every third model; the benchmark draws a million triples
+    assert (matrix - shortest).max() < ROUNDING  # over every third model; the benchmark draws a million triples
+
+
+# Of a million random triples of 1,500 models, those which the aligned distances violate most, by 0.4.
+VIOLATED = [(698, 1074, 345), (1141, 877, 16), (703, 1401, 568), (903, 240, 1445), (1244, 943, 463), (1489, 994, 774)]
+VIOLATED += [(303, 14, 379), (660, 855, 41), (684, 365, 56), (943, 534, 343), (26, 1395, 294), (1385, 1235, 906)]
+
+
+def test_triangles_that_aligned_distances_violate_hold():
+    models = PAPER.sample(1500, 1, seed=0)
+    for places in VIOLATED:
+        a, b, c = (models[place] for place in places)
+        aligned = Reference([b, c], RANKS)
+        to_b, to_c = aligned.distances(a)
+        assert to_c > to_b + aligned.distances_from(0)[1] + ROUNDING
+        assert distance(a, c, RANKS) < distance(a, b, RANKS) + distance(b, c, RANKS) + ROUNDING
 
 
 def test_models_of_any_depth_and_any_widths_are_compared():
@@ -105,7 +116,9 @@ def test_operations_that_are_not_ranked_are_refused():
             distance(a, b, RANKS)
 
 
-def test_one_to_many_equals_one_by_one():
-    models = PAPER.sample(30, 1, seed=9) + PAPER.sample(10, 3, seed=9)
-    found = distances_to(models[3], models, RANKS)
-    np.testing.assert_allclose(found, [distance(models[3], other, RANKS) for other in models], atol=ROUNDING)
+def test_one_to_many_is_never_below_one_by_one():
+    models = PAPER.sample(20, 1, seed=9) + PAPER.sample(10, 3, seed=9)
+    found = Reference(models, RANKS).distances(models[3])
+    apart = found - [distance(models[3], other, RANKS) for other in models]
+    assert apart.min() > -ROUNDING
+    assert apart[:20].mean() < 0.2

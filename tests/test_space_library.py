@@ -11,7 +11,9 @@ from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
+from flexibert.space.distance import distance
 from flexibert.space.features import encode
+from flexibert.space.graph import Ranks
 from flexibert.space.library import Library, build_library, level_library
 
 SPACES = Path(__file__).parents[1] / "config" / "spaces"
@@ -118,6 +120,20 @@ def test_the_commands(tmp_path, capsys):
         rows = [json.loads(line) for line in found.read_text().splitlines()]
         assert rows[0]["distance"] > 0
         assert rows[1] == {"distance": 0.0}
+
+
+def test_pairs_not_solved_in_time_get_bounds_and_a_warning(tmp_path, caplog):
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "out.jsonl"
+    a, b = PAPER.sample(2, 3, seed=3)
+    same = {"a": a.to_model_dict(), "b": a.to_model_dict()}
+    pairs.write_text(json.dumps(same) + "\n" + json.dumps(same | {"b": b.to_model_dict()}))
+    arguments = ["distance", str(pairs), "--space", str(SPACES / "paper.yaml"), "--out", str(out), "--exact"]
+    assert main([*arguments, "--seconds", "0.01"]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows[1]["distance"] == distance(a, b, Ranks.of_space(PAPER)) > rows[1]["at_least"] >= 0
+    assert "not proved exact within 0.01 s" in caplog.text
+    assert "raise --seconds" in caplog.text.lower()
+    assert main([*arguments, "--seconds", "0"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def all_distances(
     """Edit distance of every pair; symmetric, float32, shape (models, models).
 
     Up to `closure.LARGEST` models each distance is the shortest way over all models, so that the triangle inequality
-    holds throughout; beyond, it is what `distance.distance` gives for the pair.
+    holds throughout; beyond, it is what `distance.Reference` gives for the pair.
 
     Args:
         architectures: The models.

@@ -6,6 +6,7 @@ counted by one integer variable each instead of one binary variable a pair. That
 tenths of a second.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from flexibert.space.graph import Ranks
 
 EDGE = 1  # costs in tenths, as in `distance`
 RANK = 10
+ROUNDING = 1e-6  # of the solver's bounds
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,21 @@ def exact_distance(a: Architecture, b: Architecture, ranks: Ranks, seconds: floa
     Raises:
         DesignSpaceError: If a model has an operation that is not in the list, or if optimality was not proved in time.
     """
+    lower, upper = exact_bounds(a, b, ranks, seconds)
+    if lower < upper:
+        raise DesignSpaceError(
+            f"models {a.id} and {b.id}: no proof of the exact distance within {seconds} s (it is at least {lower}); "
+            "allow more time, or use the near-exact distance"
+        )
+    return upper
+
+
+def exact_bounds(a: Architecture, b: Architecture, ranks: Ranks, seconds: float | None = None) -> tuple[float, float]:
+    """What the exact distance is not below and not above: the same number unless time ran out.
+
+    Without any solution in time the upper bound is that of deleting one graph and inserting the other. Arguments and
+    errors as for `exact_distance`.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     ranks.check(a)
@@ -58,9 +75,13 @@ def exact_distance(a: Architecture, b: Architecture, ranks: Ranks, seconds: floa
         integrality=np.arange(len(gain)) < substitution.size,
         options={"mip_rel_gap": 0, **({} if seconds is None else {"time_limit": seconds})},
     )
-    if found.status != 0:
-        raise DesignSpaceError(f"models {a.id} and {b.id}: no proof of the exact distance within {seconds} s")
-    return round(found.fun + _size(one) + _size(two)) / RANK
+    size = _size(one) + _size(two)
+    upper = size if found.fun is None else size + round(found.fun)
+    if found.status == 0:
+        return upper / RANK, upper / RANK
+    proved = found.mip_dual_bound
+    lower = 0 if proved is None else max(0, math.ceil(size + proved - ROUNDING))
+    return min(lower, upper) / RANK, upper / RANK
 
 
 def _size(graph: _Graph) -> int:

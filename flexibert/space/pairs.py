@@ -1,6 +1,7 @@
 """Distances of the pairs in a file: `flexibert distance`."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +11,63 @@ from flexibert.log import Progress
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.distance import distance
-from flexibert.space.exact import exact_distance
+from flexibert.space.exact import exact_bounds
 from flexibert.space.graph import Ranks
 
 TOLD = 20  # problems told at once: a file of thousands of lines usually has one mistake many times
-Pair = tuple[Architecture, Architecture]
+EXACT_SECONDS = 300.0  # four layers need tenths of a second to seconds, much deeper models may never be done
+Pair = tuple[int, Architecture, Architecture]  # line of the file, and its models
+logger = logging.getLogger("flexibert.distance")
 
 
-def distances_of_file(pairs: str | Path, space: str | Path, out: str | Path, exact: bool = False) -> int:
+def distances_of_file(
+    pairs: str | Path, space: str | Path, out: str | Path, exact: bool = False, seconds: float = EXACT_SECONDS
+) -> int:
     """Write `{"distance": ...}` for each line's models `a` and `b`, in the same order; returns the number of pairs.
+
+    A pair that was to be solved exactly but was not in time gets the best distance that was found and, as `at_least`,
+    what the exact one is not below; a warning tells the lines.
 
     Args:
         pairs: JSONL with model dictionaries `a` and `b` in each line; other keys are ignored.
         space: The design space whose ranked operations cost the edits.
         out: JSONL file to write.
         exact: Whether to solve each pair exactly.
+        seconds: Longest time for a pair that is solved exactly.
 
     Raises:
         DesignSpaceError: With one sentence for every line and field that cannot be used.
     """
+    if not seconds > 0:
+        raise DesignSpaceError(f"--seconds: {seconds} is no time for a pair (allowed: more than 0)")
     ranks = Ranks.of_space(DesignSpace.from_yaml(space))
     read = _read_pairs(Path(pairs), ranks)
     progress = Progress("distances of pairs", len(read))
     rows = []
-    for done, (a, b) in enumerate(read, 1):
-        rows.append({"distance": exact_distance(a, b, ranks) if exact else distance(a, b, ranks)})
+    for done, (_, a, b) in enumerate(read, 1):
+        rows.append(_exact_row(a, b, ranks, seconds) if exact else {"distance": distance(a, b, ranks)})
         progress.update(done)
     progress.close()
+    unproved = [str(line) for (line, _, _), row in zip(read, rows, strict=True) if "at_least" in row]
+    if unproved:
+        logger.warning(
+            "%s: not proved exact within %g s: %d of %d pairs (lines %s); their distance is the best that was found, "
+            "at_least a bound from below. Raise --seconds to prove more",
+            out,
+            seconds,
+            len(unproved),
+            len(rows),
+            ", ".join(unproved[:TOLD]) + (", ..." if len(unproved) > TOLD else ""),
+        )
     write_jsonl(out, rows)
     return len(rows)
+
+
+def _exact_row(a: Architecture, b: Architecture, ranks: Ranks, seconds: float) -> dict[str, float]:
+    lower, upper = exact_bounds(a, b, ranks, seconds)
+    if lower < upper:
+        upper = min(upper, distance(a, b, ranks))  # which may meet the bound
+    return {"distance": upper} if lower >= upper else {"distance": upper, "at_least": lower}
 
 
 def _read_pairs(path: Path, ranks: Ranks) -> list[Pair]:
@@ -59,7 +88,7 @@ def _read_pairs(path: Path, ranks: Ranks) -> list[Pair]:
             continue
         models = [_read_model(row, key, place, ranks, problems) for key in ("a", "b")]
         if all(models):
-            pairs.append((models[0], models[1]))
+            pairs.append((number, models[0], models[1]))
     if problems:
         more = len(problems) - TOLD
         raise DesignSpaceError(problems[:TOLD] + ([f"{path}: {more} more problems"] if more > 0 else []))
