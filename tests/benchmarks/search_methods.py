@@ -11,6 +11,7 @@ better). Traces are kept in --out, so a second call, for more seeds say, continu
 """
 
 import argparse
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table
 
 AFTER = (40, 60)
+SAVE_EVERY = 20  # seconds
 HEADER = ["method", "seeds", *(f"regret {after}" for after in AFTER), "area", "top 5", "s/proposal"]
 
 
@@ -62,10 +64,13 @@ def objectives(tasks: str, chosen: str) -> list[tuple[str, ...]]:
 def searched(pool: Pool, scores: np.ndarray, settings: BenchSettings, seeds: int, out: Path) -> list[Trace]:
     """Traces of all seeds; those in the file are not made again."""
     done = {trace["seed"]: trace for trace in read_jsonl(out)} if out.exists() else {}
+    written = time.monotonic()
     for seed in range(seeds):
         if seed not in done:
             done[seed] = search_table(pool, scores, settings, seed)
+        if seed == seeds - 1 or time.monotonic() - written > SAVE_EVERY:
             write_jsonl(out, [done[known] for known in sorted(done)])
+            written = time.monotonic()
     return [done[seed] for seed in range(seeds)]
 
 

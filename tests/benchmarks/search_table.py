@@ -1,11 +1,12 @@
 """A table of trained candidates for `flexibert bench`, made from a results folder's text and tasks.
 
-    python tests/benchmarks/search_table.py results/default --candidates 44 --out flexibert/search/tables
+    python tests/benchmarks/search_table.py results/default --candidates 60 --out flexibert/search/tables
 
-Draws candidates uniformly from a level of the results' design space, pre-trains each from scratch and fine-tunes it on
-a few tasks, in one process on one core and at a budget of its own (--steps, --epochs, --tasks), so that a candidate
-takes seconds. Every --repeat-every-th one is trained again with other seeds, which tells the noise. `NAME.jsonl` holds
-a row a candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
+Draws candidates uniformly from a level of the results' design space and pre-trains each from scratch, in one process on
+one core and at a budget of its own (--steps). The score is minus the loss on held-out text, in nats; with --tasks each
+candidate is also fine-tuned (--epochs), and the score is the mean over these tasks in points. Every --repeat-every-th
+candidate is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a candidate,
+`NAME-repeats.jsonl` the repeated trainings; a second call continues.
 """
 
 import argparse
@@ -30,14 +31,14 @@ ROOT = Path(__file__).parents[2]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="folder with config.yaml, corpus, tokenizer and tasks")
-    parser.add_argument("--candidates", type=int, default=44)
+    parser.add_argument("--candidates", type=int, default=60)
     parser.add_argument("--repeat-every", type=int, default=8)
     parser.add_argument("--level", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=60, help="of pre-training")
+    parser.add_argument("--steps", type=int, default=100, help="of pre-training")
     parser.add_argument("--epochs", type=int, default=1, help="of each fine-tuning")
-    parser.add_argument("--tasks", default="cola,sst2,mnli,qnli,rte", help="names of the tasks, comma-separated")
+    parser.add_argument("--tasks", default="", help="names of tasks, comma-separated, e.g. cola,qnli")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--name", default="probes")
+    parser.add_argument("--name", default="pretraining")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     settings = read_yaml(options.results / "config.yaml")
@@ -76,7 +77,7 @@ class Rows:
 def trained(
     architecture: Architecture, seed: int, results: Path, tasks: list[Path], settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Pre-train and fine-tune one candidate; the row of the table. Score in points, higher is better."""
+    """Pre-train and fine-tune one candidate; the row of the table. Higher scores are better."""
     started = time.process_time()
     run = {"model": architecture.id, "recipe": "scratch", "architecture": architecture.to_model_dict()}
     run |= {"origin": "pretrain", "source": None, "overlap": None}
@@ -100,25 +101,25 @@ def trained(
             finetune(folder, task, settings["finetune"], own_seed, resume / task.name, out, settings["jobs"])
             scores[task.name.partition("-")[2]] = round(read_json(out / "best.json")["score"], 3)
         card = read_json(folder / "card.json")
+    scores = scores or {"pretraining": round(-card["validation_loss"], 4)}
     return {
         "id": architecture.id,
         "model": run["architecture"],
         "score": round(float(np.mean(list(scores.values()))), 4),
         "scores": scores,
-        "validation_loss": round(card["validation_loss"], 4),
         "parameters": card["parameters"],
         "train_seconds": round(time.process_time() - started, 1),
     }
 
 
 def tell(rows: list[dict[str, Any]], repeats: list[dict[str, Any]]) -> None:
-    """Print the spread of the table and the noise of one training, both in points."""
+    """Print the spread of the table and the noise of one training."""
     scores = {row["id"]: row["score"] for row in rows}
     differences = np.array([row["score"] - scores[row["id"]] for row in repeats])
     values = np.array(list(scores.values()))
-    print(f"{len(values)} candidates, mean {values.mean():.2f}, deviation {values.std():.2f}, best {values.max():.2f}")
+    print(f"{len(values)} candidates, mean {values.mean():.3f}, deviation {values.std():.3f}, best {values.max():.3f}")
     if len(differences):
-        print(f"noise of one training {np.sqrt(np.mean(differences**2) / 2):.2f} (from {len(differences)} repeats)")
+        print(f"noise of one training {np.sqrt(np.mean(differences**2) / 2):.3f} (from {len(differences)} repeats)")
     print(f"{np.mean([row['train_seconds'] for row in rows + repeats]):.0f} s a training")
 
 
