@@ -71,7 +71,7 @@ def test_a_training_asks_for_its_gpu_and_its_threads_and_at_each_try_for_more(to
 def test_other_jobs_ask_for_no_gpu_and_no_word_reaches_a_shell(toy, tmp_path, asked):
     folder = tmp_path / "copy $(touch executed)"
     copy_without(toy, folder, "library")
-    account = "a;touch executed"
+    account = "a>executed"  # the plugin takes spaces and commas for a list
     words = ["results/test/library/level-1/models.parquet", "--profile", "slurm", "--retries", "0", *QUICK]
     site = ["--default-resources", f"slurm_account='{account}'", "slurm_partition=main", "mem_mb=500", "runtime=10"]
     done = run(*words, "--rerun-triggers", "mtime", *site, folder=folder)
