@@ -13,6 +13,9 @@ ROOT = Path(workflow.basedir)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), dict(os.environ).get("PYTHONPATH")])))
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 

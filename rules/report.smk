@@ -10,12 +10,18 @@ rule report:
         ),
         final=final_scores,
     output:
-        page="<results>/{page}/index.html",
-        leaderboard=report(
-            "<results>/{page}/tables/leaderboard.csv",
-            caption="../workflow/report/leaderboard.rst",
-            category="Leaderboard",
+        page=report(
+            "<results>/{page}/index.html",
+            caption="../workflow/report/page.rst",
+            category="Page",
             labels={"page": "{page}"},
+        ),
+        tables=report(
+            directory("<results>/{page}/tables"),
+            patterns=["{name}.csv"],
+            caption="../workflow/report/table.rst",
+            category="Tables",
+            labels={"page": "{page}", "table": "{name}"},
         ),
         figures=report(
             directory("<results>/{page}/figures"),

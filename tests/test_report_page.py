@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from jinja2 import StrictUndefined, Template
 
 from flexibert.cli import main
 from flexibert.report import style
@@ -57,6 +58,24 @@ def test_every_figure_and_table_is_on_the_page_and_beside_it(page):
         assert f'<table id="table-{name}"' in text
         assert len(pd.read_csv(page.parent / "tables" / f"{name}.csv"))
     assert set(FIGURES) == set(FIGURE_TABLES)
+
+
+def test_the_comparison_comes_first_on_the_page_of_several_searches(page, half_page):
+    several, one = page.read_text(encoding="utf-8"), half_page.read_text(encoding="utf-8")
+    assert several.index('id="comparison"') < several.index('id="outcome"')
+    assert one.index('id="outcome"') < one.index('id="comparison"')
+    assert "searches compared" in several
+    assert "searches compared" not in one
+    assert several.count('id="table-searches"') == one.count('id="table-searches"') == 1
+
+
+def test_snakemake_s_report_explains_every_figure_and_table():
+    captions = Path(__file__).parents[1] / "workflow" / "report"
+    for file, names in (("figure.rst", FIGURES), ("table.rst", TABLES)):
+        template = Template((captions / file).read_text(encoding="utf-8"), undefined=StrictUndefined)
+        texts = {name: template.render(snakemake={"wildcards": {"name": name}}) for name in names}
+        assert len(set(texts.values())) == len(names)
+        assert all(FIGURES[name].title in text for name, text in texts.items() if file == "figure.rst")
 
 
 def test_page_needs_nothing_beside_it(page):
