@@ -75,8 +75,8 @@ class ResultsFolder:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The corpus: sources, counts, token totals."""
-        return self._json("corpus/manifest.json") or {}
+        """The corpus: sources, counts, token totals; with those of the final models once these are prepared."""
+        return self._json("corpus/manifest-final.json") or self._json("corpus/manifest.json") or {}
 
     @cached_property
     def searches(self) -> list[str]:
