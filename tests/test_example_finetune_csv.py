@@ -1,5 +1,6 @@
 """The example script learns a separable table and leaves a folder that a pipeline reads."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ LOAD = """
 from transformers import pipeline
 print(pipeline("text-classification", "out", trust_remote_code=True)("aaaa"))
 """
+
+
+def read_rows():
+    """The function of the script that reads the table."""
+    return runpy.run_path(str(SCRIPT))["read_rows"]
 
 
 def run(tmp_path, *arguments):
@@ -42,9 +48,39 @@ def test_table_is_learnt(tmp_path):
     assert "exists already" in again.stderr
 
 
+WRONG = {
+    "absent": (None, "no such file"),
+    "empty": ("", "the column text and label is missing (found: nothing)"),
+    "other columns": ("sentence,class\na,b\n", "the column text and label is missing (found: sentence, class)"),
+    "no rows": ("text,label\n", "0 rows are too few"),
+    "one class": ("text,label\na,x\nb,x\n", "every label is 'x'"),
+    "short row": ("text,label\na,x\nb\n", "row 2 after the header has no label"),
+    "not text": (b"text,label\n\xff\xfe,x\n", "not a CSV file in UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), WRONG.values(), ids=WRONG)
+def test_a_table_that_cannot_be_used_is_told_in_a_sentence(tmp_path, content, told):
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SystemExit) as ended:
+        read_rows()(path, regression=False)
+    assert told in str(ended.value)
+    assert str(path) in str(ended.value)
+
+
+def test_a_regression_wants_numbers(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("text,label\na,0.5\nb,good\n")
+    with pytest.raises(SystemExit, match="row 2 after the header: --regression needs numbers, not 'good'"):
+        read_rows()(path, regression=True)
+    path.write_text("\ufefftext,label,text_pair\na,0.5,b\nb,0.25,\n")  # as spreadsheets write it
+    assert [(row.label, row.pair) for row in read_rows()(path, regression=True)] == [("0.5", "b"), ("0.25", "")]
+
+
 @pytest.mark.slow
-def test_table_without_its_columns_is_told(tmp_path):
-    (tmp_path / "table.csv").write_text("sentence,class\na,b\n")
-    done = run(tmp_path, "encoder", "table.csv", "--to", "out")
+def test_what_is_no_exported_model_is_told(tmp_path):
+    done = run(tmp_path, "nowhere", "table.csv", "--to", "out")
     assert done.returncode == 1
-    assert "the column text and label is missing (found: sentence, class)" in done.stderr
+    assert done.stderr == "nowhere: no exported model (it has no config.json); `flexibert export` makes one\n"
