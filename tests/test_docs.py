@@ -1,7 +1,8 @@
-"""The documentation is true: commands can be typed, examples work, links lead somewhere, tables equal the files."""
+"""The documentation is true: examples are valid, links lead somewhere, tables equal the files.
 
-import ast
-import importlib
+Its commands are run in tests/test_docs_commands.py.
+"""
+
 import json
 import re
 import shlex
@@ -11,20 +12,17 @@ from typing import Any
 
 import pytest
 import yaml
-from toy import run
 
-from flexibert.cli import COMMANDS, build_parser, main
+from flexibert.cli import COMMANDS, build_parser
 from flexibert.config import read_yaml, resolve
 from flexibert.data.sources import DEFAULTS
+from flexibert.report.figures import FIGURES
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "config/README.md", ROOT / "results/README.md", *ROOT.glob("docs/*.md")])
-# Programs that are not ours: their lines are read, not run.
-FOREIGN = {"cat", "dot", "git", "pip", "sacctmgr", "scancel", "scontrol", "sinfo", "squeue", "sbatch", "."}
 SPACE_KEYS = {"operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels"}
-TRIED_ELSEWHERE = {"--report", "--dag", "--rulegraph"}  # in tests/test_workflow.py
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -39,66 +37,28 @@ def every_block(language: str) -> list[Any]:
     ]
 
 
-def typed() -> Iterator[tuple[Path, list[str]]]:
-    """(page, words) of every command in a bash block; the parts of a pipe are commands of their own."""
-    for page in PAGES:
-        for block in blocks(page, "bash"):
-            for line in block.replace("\\\n", " ").splitlines():
-                for part in line.split(" | "):
-                    words = shlex.split(part, comments=True)
-                    if words:
-                        yield page, words
+def commands_in_sentences() -> list[str]:
+    """Commands in code type outside of blocks, e.g. `flexibert status RESULTS`."""
+    text = "".join(re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE) for page in PAGES)
+    return sorted(set(re.findall(r"`((?:flexibert|snakemake|make|python) [^`]+)`", text)))
 
 
-def commands(program: str) -> list[list[str]]:
-    """Every different command line of a program."""
-    return list(map(list, dict.fromkeys(tuple(words) for _, words in typed() if words[0] == program)))
+@pytest.mark.parametrize("command", commands_in_sentences())
+def test_commands_in_sentences_exist(command):
+    """Program, subcommand or target, options and scripts are known; whole commands stand in blocks and are run."""
+    program, *words = shlex.split(command)
+    options = {word for word in words if word.startswith("-")}
+    if program == "flexibert":
+        parser = build_parser()._subparsers._group_actions[0].choices[words[0]]
+        assert options <= set(parser._option_string_actions)
+    elif program == "snakemake":
+        from snakemake.cli import get_argument_parser
 
-
-def said(words: list[str]) -> str:
-    return " ".join(words)
-
-
-# commands
-
-
-def test_only_known_programs_are_typed():
-    known = FOREIGN | {"make", "flexibert", "snakemake", "python"}
-    assert {words[0] for _, words in typed()} <= known
-
-
-@pytest.mark.parametrize("words", commands("make"), ids=said)
-def test_make_targets_exist(words):
-    makefile = (ROOT / "Makefile").read_text()
-    for word in words[1:]:
-        variable = word.partition("=")[0] if "=" in word else None
-        pattern = rf"^{variable} \??=" if variable else rf"^{re.escape(word)}:"
-        assert re.search(pattern, makefile, re.MULTILINE), word
-
-
-@pytest.mark.parametrize("words", commands("python"), ids=said)
-def test_python_files_exist(words):
-    for word in words[1:]:
-        assert not word.endswith(".py") or (ROOT / word).is_file()
-
-
-@pytest.mark.parametrize("words", commands("flexibert"), ids=said)
-def test_our_commands_are_understood(words):
-    options = build_parser().parse_args(words[1:])
-    for value in vars(options).values():
-        if isinstance(value, Path) and value.parts and value.parts[0] in ("config", "tests", "docs"):
-            assert (ROOT / value).exists(), value
-
-
-@pytest.mark.parametrize(
-    "words", [words for words in commands("flexibert") if words[1] in ("space", "params", "library")], ids=said
-)
-def test_cheap_commands_do_what_they_say(words, tmp_path, monkeypatch, capsys):
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    monkeypatch.chdir(tmp_path)
-    assert main(words[1:]) == 0
-    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert answer.get("graphs") or answer.get("total")
+        assert options <= set(get_argument_parser()._option_string_actions)
+    elif program == "make":
+        assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    else:
+        assert (ROOT / words[0]).is_file()
 
 
 def test_counts_of_the_reproduction_are_those_of_the_space():
@@ -112,43 +72,6 @@ def test_readme_lists_every_command_and_no_other():
     listed = re.findall(r"^\| `flexibert (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
     existing = [function.__name__.removeprefix("_add_") for function in COMMANDS]
     assert sorted(listed) == sorted(existing)
-
-
-@pytest.mark.parametrize("words", commands("snakemake"), ids=said)
-def test_snakemake_understands_its_options(words):
-    from snakemake.cli import get_argument_parser
-
-    options, unknown = get_argument_parser().parse_known_args(words[1:])
-    assert all(word.startswith("--slurm-") for word in unknown), unknown  # the plugin's options
-    for path in options.configfile or []:
-        assert str(path) == "my.yaml" or (ROOT / path).is_file()
-
-
-def planned() -> list[list[str]]:
-    """The calls that are tried: one for each set of options that tests/test_workflow.py does not try."""
-    chosen: dict[frozenset[str], list[str]] = {}
-    for words in commands("snakemake"):
-        options = {word for word in words[1:] if word.startswith("-")}
-        kind = options - {"-n", "--configfile"} | ({"comparison"} & set(words) if "--profile" not in options else set())
-        needs_more = {"my.yaml", "config/paper.yaml", "config/glue-small.yaml"} & set(words)
-        if kind and not kind & TRIED_ELSEWHERE and not needs_more:
-            chosen.setdefault(frozenset(kind), words)
-    return list(chosen.values())
-
-
-@pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
-@pytest.mark.parametrize("words", planned(), ids=said)
-def test_snakemake_plans_what_is_typed(words, tmp_path):
-    arguments = words[1:]
-    config = ROOT / "config/test.yaml"  # the default experiment is planned in tests/test_workflow.py
-    if "--configfile" in arguments:
-        place = arguments.index("--configfile")
-        config = ROOT / arguments[place + 1]
-        del arguments[place : place + 2]
-    done = run(*arguments, "--dry-run", folder=tmp_path, config=config)
-    assert done.ok, done.text
-    assert "propose" in done.text
 
 
 # examples
@@ -170,32 +93,6 @@ def test_json_examples_are_valid(block):
     content = json.loads(block)
     if "l" in content:
         assert Architecture.from_model_dict(content).to_model_dict()["l"] == content["l"]
-
-
-@pytest.mark.parametrize("block", every_block("python"))
-def test_python_examples_import_what_exists(block):
-    for node in ast.walk(ast.parse(block)):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("flexibert"):
-            module = importlib.import_module(node.module)
-            assert all(hasattr(module, name.name) for name in node.names)
-
-
-@pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
-def test_the_readme_s_own_experiment_can_be_planned(tmp_path):
-    """my.yaml of the README, with text and tasks made as it says."""
-    (block,) = blocks(ROOT / "README.md", "yaml")
-    (tmp_path / "my.yaml").write_text(block)
-    (tmp_path / "my-text").mkdir()
-    (tmp_path / "my-text" / "notes.txt").write_text("A first note.\n\nA second one.\n")
-    tables = {"SST-2": "sentence\tlabel\nGood.\t1\n", "STS-B": "sentence1\tsentence2\tscore\nGood.\tFine.\t4.2\n"}
-    for task, table in tables.items():
-        (tmp_path / "my-tasks" / task).mkdir(parents=True)
-        for split in ("train", "dev"):
-            (tmp_path / "my-tasks" / task / f"{split}.tsv").write_text(table)
-    done = run("--dry-run", folder=tmp_path, config=tmp_path / "my.yaml")
-    assert done.ok, done.text
-    assert "results/mine/" in done.text
 
 
 # links and paths
@@ -355,6 +252,13 @@ def test_local_rules_are_listed():
     rules = re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text().partition("localrules:")[2], re.MULTILINE)
     sentence = re.search(r"The rules (.*?) work for seconds", (ROOT / "docs/cluster.md").read_text()).group(1)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(rules)
+
+
+def test_every_figure_of_the_report_is_explained():
+    page = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    for drawing in FIGURES.values():
+        assert any(drawing.title.startswith(part) for part in told), drawing.title
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
