@@ -28,7 +28,7 @@ import json, os
 from pathlib import Path
 for path in snakemake.output:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).mkdir(exist_ok=True) if path.endswith("figures") else Path(path).write_text("{}")
+    Path(path).write_text("{}") if Path(path).suffix else Path(path).mkdir(exist_ok=True)
 """
 PROPOSE = """
 import hashlib, json
