@@ -178,7 +178,7 @@ class _NoRepeatedKeys(yaml.SafeLoader):
 def _problems(content: Any) -> list[str]:
     if not isinstance(content, Mapping):
         return [f"expected a mapping with the keys {', '.join(KEYS)}, found {content!r}"]
-    found = [f"key '{key}' is missing" for key in KEYS if key not in content]
+    found = [f"key '{key}' is missing (needed: {', '.join(KEYS)})" for key in KEYS if key not in content]
     found += [_unknown(key, KEYS) for key in content if key not in KEYS]
     for key in SIZE_KEYS:
         if key in content:

@@ -35,7 +35,7 @@ def embed(
 ) -> np.ndarray:
     """Coordinates of all models; float32, shape (models, dimensions).
 
-    Equal arguments give equal coordinates.
+    Equal arguments give equal coordinates, whatever the number of threads.
 
     Args:
         distances: All edit distances; shape (models, models), in memory or mapped.
@@ -53,7 +53,20 @@ def embed(
             f"embedding: metric {metric!r} with recipe {recipe!r} does not exist (metrics: {', '.join(METRICS)}; "
             f"recipes: {', '.join(RECIPES)})"
         )
-    generator = np.random.default_rng(seed)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):  # sums by several threads depend on how many there are
+        return _embed(distances, dimensions, np.random.default_rng(seed), metric, recipe, start)
+
+
+def _embed(
+    distances: np.ndarray,
+    dimensions: int,
+    generator: np.random.Generator,
+    metric: str,
+    recipe: str,
+    start: np.ndarray | None,
+) -> np.ndarray:
     if recipe == "paper":
         return _descend_as_paper(distances, dimensions, metric, generator)
     if metric == "euclidean":

@@ -1,6 +1,7 @@
 """Figures of the design space: counts, distances, embeddings, neighbours, placement of new models.
 
     python tests/benchmarks/space_library.py SPACE.yaml FOLDER [--pairs PAIRS.jsonl] [--processes 2] [--digests 1000000]
+        [--triangles 120] [--large 40000]
 
 Builds the library of the space's level 1 in FOLDER, unless one is there, and prints a table. PAIRS.jsonl has exact
 distances (keys a, b, kind, exact, networkx_first) to compare with.
@@ -11,14 +12,17 @@ import json
 import resource
 import time
 from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from flexibert.space.all_pairs import ROWS
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.distance import distance
+from flexibert.space.distance import Reference, distance
 from flexibert.space.embedding import embed, threshold_counts
+from flexibert.space.graph import Ranks
 from flexibert.space.library import Library, level_library
 from flexibert.space.neighbours import nearest
 from flexibert.space.placing import Placement
@@ -34,6 +38,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--triangles", type=int, default=0, help="random models, all of whose triangles are tested")
+    parser.add_argument("--large", type=int, default=0, help="models of level 2 of which two blocks of rows are timed")
     parser.add_argument(
         "--digests", type=int, default=0, help="random models of the last level whose digests are compared"
     )
@@ -52,6 +58,10 @@ def main() -> None:
     embeddings(models, library)
     placements(space, models, library)
     neighbours(models, library)
+    if options.triangles:
+        pairwise_triangles(space.sample(options.triangles, 1, seed=5), library.ranks)
+    if options.large:
+        large_blocks(space.sample(options.large, 2, seed=0), library.ranks)
     if options.digests:
         drawn = space.sample(options.digests, len(space.levels), seed=0)
         tell("different digests of random models", f"{len({model.digest for model in drawn})} of {len(drawn)}")
@@ -67,6 +77,32 @@ def triangles(distances: np.ndarray) -> None:
     held = np.array(distances)
     violated = held[a, c] - held[a, b] - held[b, c] > 1e-3
     tell(f"violated triangles of {TRIPLES} random triples", int(violated.sum()))
+
+
+def pairwise_triangles(models: list[Architecture], ranks: Ranks) -> None:
+    """All ordered triples of some models, by the distance of a pair."""
+    count = len(models)
+    tenths = np.zeros((count, count), int)
+    start = time.process_time()
+    for i, j in combinations(range(count), 2):
+        tenths[i, j] = tenths[j, i] = round(10 * distance(models[i], models[j], ranks))
+    tell("pair by pair: CPU milliseconds", 1000 * (time.process_time() - start) / (count * (count - 1) / 2))
+    violated = sum(int((tenths > tenths[:, k, None] + tenths[k]).sum()) for k in range(count))
+    tell(f"pair by pair: violated of {count**3} triples", violated)
+
+
+def large_blocks(models: list[Architecture], ranks: Ranks) -> None:
+    """Rows of distances from the beginning, where they are longest, and the memory that they take."""
+    reference = Reference(models, ranks)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    for k in range(2 * ROWS):
+        reference.distances_from(k)
+    seconds = (time.process_time() - start) / (2 * ROWS)
+    tell(f"{len(models)} models: CPU milliseconds a full row", 1000 * seconds)
+    tell(f"{len(models)} models: CPU seconds of all pairs, extrapolated", seconds * len(models) / 2)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tell("peak memory before and after, MB", [before // 1024, after // 1024])
 
 
 def given_pairs(path: Path, library: Library) -> None:
