@@ -60,6 +60,9 @@ rule comparison:
 
 onstart:
     try:
+        if not workflow.local_exec:
+            check_folder_name(ROOT)
+            check_folder_name(Path.cwd())
         hold(RESULTS)
     except UsageError as error:
         raise WorkflowError(str(error)) from None

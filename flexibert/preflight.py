@@ -63,6 +63,18 @@ def check_typed(values: Any, place: str = "--config") -> list[str]:
     return []
 
 
+def check_folder_name(folder: str | Path) -> None:
+    """Look whether a cluster's jobs can be told where they work.
+
+    The Slurm plugin (2.8.0) puts a job's command between double quotation marks, where a shell reads some characters.
+
+    Raises:
+        UsageError: The path holds such a character.
+    """
+    if set(str(folder)) & set('"$`\\\n'):
+        raise UsageError(f'{folder}: on a cluster a shell would read the $, `, \\ or " in this name; rename the folder')
+
+
 def space_path(settings: Settings, root: str | Path) -> Path:
     """The design space's file: relative to the working directory, else to the folder of the Snakefile."""
     path = Path(settings["space"])

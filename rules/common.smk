@@ -5,7 +5,7 @@ from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
 from flexibert.hold import check_place, hold, release
-from flexibert.preflight import changes_since, check_experiment, check_typed, lasting, space_path
+from flexibert.preflight import changes_since, check_experiment, check_folder_name, check_typed, lasting, space_path
 from flexibert.search.proposals import RunIndex
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
