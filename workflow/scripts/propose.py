@@ -12,16 +12,12 @@ with job_log(snakemake.log[0]):
     propose_round(
         name=snakemake.wildcards.search,
         round_number=int(snakemake.wildcards.round),
-        search=snakemake.params.search,
-        level=snakemake.params.level,
-        transfer=snakemake.params.transfer,
+        **{key: snakemake.params[key] for key in ("search", "level", "transfer", "space", "seed")},
         library=Path(snakemake.input.library[0]).parent,
         observations=next(iter(snakemake.input.observations), None),
         proposals=snakemake.input.proposals,
-        space=snakemake.params.space,
         overlap=partial(predicted_overlap, max_positions=snakemake.params.max_positions),
         costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
-        seed=snakemake.params.seed,
         out=snakemake.output.proposal,
         predictions=snakemake.output.predictions,
     )
