@@ -79,7 +79,7 @@ def _mark_levels(axes: "Axes", table: pd.DataFrame) -> None:
         if evaluation > 1:
             axes.axvline(evaluation - 0.5, color=GRID, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.annotate(
-            f"level {level}",
+            f"level {level}" if evaluation == first.min() else str(level),
             (evaluation - 0.5, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(3, 1),
