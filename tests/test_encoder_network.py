@@ -108,6 +108,16 @@ def test_initial_weights_are_bert_s():
     assert (named["encoder.layers.0.operation_norm.weight"] == 1).all()
 
 
+def test_narrow_layers_start_with_larger_weights():
+    model = build(initializer_range=0.02, initializer_width=256)
+    linear = [part for part in model.modules() if isinstance(part, torch.nn.Linear)]
+    assert {part.in_features for part in linear} >= {8, 16, 24, 40}
+    for part in linear:
+        expected = 0.02 * (256 / part.in_features) ** 0.5
+        assert part.weight.std().item() == pytest.approx(expected, rel=0.3)
+    assert model.encoder.embeddings.words.weight.std().item() == pytest.approx(0.02, rel=0.15)
+
+
 def train(model, batch, steps=3):
     torch.manual_seed(5)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)

@@ -22,6 +22,7 @@ CODE = (
     "flexibert.errors",
     "flexibert.space.architecture",
     "flexibert.encoder.settings",
+    "flexibert.encoder.loss",
     "flexibert.encoder.operations",
     "flexibert.encoder.network",
     "flexibert.encoder.configuration_flexibert",

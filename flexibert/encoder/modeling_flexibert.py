@@ -26,7 +26,7 @@ class FlexiBertPreTrainedModel(PreTrainedModel):
         self.encoder = Encoder(config)
 
     def _init_weights(self, module: nn.Module) -> None:
-        initialise_part(module, self.config.initializer_range)
+        initialise_part(module, self.config.initializer_range, self.config.initializer_width)
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The word embeddings."""

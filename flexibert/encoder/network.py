@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from flexibert.encoder.loss import summed_cross_entropy
 from flexibert.encoder.operations import (
     OPERATIONS,
     Dropout,
@@ -120,7 +121,7 @@ class Encoder(nn.Module):
         # transformers sets these two on every module that has the first (PreTrainedModel.gradient_checkpointing_enable)
         self.gradient_checkpointing = False
         self._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
-        initialise(self, settings.initializer_range)
+        initialise(self, settings.initializer_range, settings.initializer_width)
 
     def forward(
         self,
@@ -202,7 +203,7 @@ class MaskedLanguageHead(nn.Module):
         self.dense = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden, eps=LAYER_NORM_EPSILON)
         self.decoder = nn.Linear(hidden, settings.vocab_size)
-        initialise(self, settings.initializer_range)
+        initialise(self, settings.initializer_range, settings.initializer_width)
 
     def forward(self, hidden: Tensor, labels: Tensor | None = None) -> Output:
         """Loss and logits.
@@ -219,7 +220,7 @@ class MaskedLanguageHead(nn.Module):
             return Output(None, self.logits(hidden))
         predicted = labels != IGNORED
         logits = self.logits(hidden[predicted])
-        loss = functional.cross_entropy(logits, labels[predicted], reduction="sum") / max(len(logits), 1)
+        loss = summed_cross_entropy(logits, labels[predicted]) / max(len(logits), 1)
         return Output(loss, logits)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -236,7 +237,7 @@ class ClassificationHead(nn.Module):
         self.pooler = nn.Linear(hidden, hidden)
         self.dropout = Dropout(settings.dropout)
         self.classifier = nn.Linear(hidden, labels)
-        initialise(self, settings.initializer_range)
+        initialise(self, settings.initializer_range, settings.initializer_width)
 
     def forward(self, hidden: Tensor, labels: Tensor | None = None) -> Output:
         """Loss and logits of shape (batch, labels).
@@ -302,16 +303,22 @@ class SequenceClassifier(nn.Module):
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, deviation: float) -> None:
-    """Draw every parameter of `module` and its parts as BERT does, from PyTorch's global generator."""
+def initialise(module: nn.Module, deviation: float, width: int | None) -> None:
+    """Draw every parameter of `module` and its parts from PyTorch's global generator.
+
+    Args:
+        module: What to draw.
+        deviation, width: `initializer_range` and `initializer_width` of `EncoderSettings`.
+    """
     for part in module.modules():
-        initialise_part(part, deviation)
+        initialise_part(part, deviation, width)
 
 
-def initialise_part(part: nn.Module, deviation: float) -> None:
-    """Draw the parameters that `part` owns itself: normal weights, zero biases, identity norms."""
+def initialise_part(part: nn.Module, deviation: float, width: int | None) -> None:
+    """Draw the parameters that `part` owns itself: normal weights, zero biases, identity norms, as BERT does."""
     if isinstance(part, nn.Linear):
-        nn.init.normal_(part.weight, std=deviation)
+        scale = 1.0 if width is None else (width / part.in_features) ** 0.5
+        nn.init.normal_(part.weight, std=deviation * scale)
         nn.init.zeros_(part.bias)
     elif isinstance(part, nn.Embedding):
         nn.init.normal_(part.weight, std=deviation)

@@ -120,6 +120,8 @@ class EncoderSettings:
         tie_word_embeddings: Decode with the word embeddings; needs h[0] == h[-1]. The released code does not tie.
         pad_token_id: Token whose embedding starts at zero, or None.
         initializer_range: Standard deviation of initial weights.
+        initializer_width: Inputs of a linear layer whose weights have that deviation; fewer inputs mean a larger one,
+            so that outputs are as large at any width. None: the same deviation in every layer, as in BERT.
         attn_implementation: "sdpa" (PyTorch's fused attention where the operation allows it) or "eager".
     """
 
@@ -133,6 +135,7 @@ class EncoderSettings:
     tie_word_embeddings: bool = False
     pad_token_id: int | None = None
     initializer_range: float = 0.02
+    initializer_width: int | None = None
     attn_implementation: str = "sdpa"
 
     def __post_init__(self) -> None:
@@ -146,6 +149,8 @@ class EncoderSettings:
         for name in ("vocab_size", "max_positions", "token_types"):
             if not _is_size(getattr(self, name)):
                 yield f"{name}: {getattr(self, name)!r} is not a positive whole number"
+        if self.initializer_width is not None and not _is_size(self.initializer_width):
+            yield f"initializer_width: {self.initializer_width!r} is neither a positive whole number nor null"
         if self.positions not in POSITION_KINDS:
             yield f"positions: {self.positions!r} is not one of {', '.join(POSITION_KINDS)}"
         if self.attn_implementation not in ATTENTION_IMPLEMENTATIONS:

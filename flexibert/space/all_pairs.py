@@ -15,7 +15,8 @@ import numpy as np
 from flexibert.files import whole_file
 from flexibert.log import Progress
 from flexibert.space.architecture import Architecture
-from flexibert.space.closure import BLOCK, LARGEST, close, close_strip
+from flexibert.space.blocks import blocks, let_go
+from flexibert.space.closure import LARGEST, close, close_strip
 from flexibert.space.distance import TENTHS, Reference
 from flexibert.space.graph import Ranks
 
@@ -129,6 +130,7 @@ def _close_strip(shared: _Shared, item: tuple[int, int, int]) -> None:
 def _write(matrix: np.ndarray, out: Path) -> None:
     with whole_file(out) as part:
         whole = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=matrix.shape)
-        for start in range(0, len(matrix), BLOCK):
-            whole[start : start + BLOCK] = matrix[start : start + BLOCK] / np.float32(TENTHS)
+        for rows in blocks(matrix):
+            whole[rows] = matrix[rows] / np.float32(TENTHS)
+            let_go(whole)
         whole.flush()

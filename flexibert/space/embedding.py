@@ -12,8 +12,9 @@ import numpy as np
 
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
+from flexibert.space.blocks import blocks, let_go
 from flexibert.space.graph import Ranks
-from flexibert.space.quality import blocks, separations
+from flexibert.space.quality import separations
 
 METRICS = ("euclidean", "city-block")
 RECIPES = ("fast", "paper")
@@ -80,14 +81,14 @@ def scale_classically(distances: np.ndarray, dimensions: int, generator: np.rand
     """Classical scaling (Torgerson, 1952) by subspace iteration on the doubly centred squared distances."""
     count = len(distances)
     squares = np.zeros(count, np.float32)
-    for rows in blocks(count):
+    for rows in blocks(distances):
         squares[rows] = np.square(distances[rows]).mean(axis=1, dtype=np.float64)
     mean = squares.mean(dtype=np.float64)
     basis = generator.normal(size=(count, min(count, dimensions + 8))).astype(np.float32)
     for _ in range(8):
         basis, _ = np.linalg.qr(basis)
         image = np.zeros_like(basis)
-        for rows in blocks(count):
+        for rows in blocks(distances):
             centred = squares[rows, None] + squares - np.float32(mean) - np.square(distances[rows])
             image[rows] = 0.5 * centred @ basis
         basis, last = image, basis
@@ -135,14 +136,14 @@ def _guttman(distances: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     count = len(coordinates)
     moved = np.zeros_like(coordinates)
     sums = np.zeros(count, np.float32)
-    every = list(blocks(count))
-    for k, rows in enumerate(every):
+    every = list(blocks(coordinates))
+    for k, rows in enumerate(blocks(distances)):
         for columns in every[k:]:
             ratio = separations(coordinates[rows], coordinates[columns])
             np.divide(distances[rows, columns], np.maximum(ratio, LEAST, out=ratio), out=ratio)
             moved[rows] -= ratio @ coordinates[columns]
             sums[rows] += ratio.sum(axis=1)
-            if columns is not rows:
+            if columns != rows:
                 moved[columns] -= ratio.T @ coordinates[rows]
                 sums[columns] += ratio.sum(axis=0)
     return (moved + sums[:, None] * coordinates) / np.float32(count)
@@ -162,6 +163,7 @@ def _at(distances: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     order = np.argsort(a, kind="stable")
     found = np.empty(len(a), np.float32)
     found[order] = distances[a[order], b[order]]
+    let_go(distances)
     return found
 
 
@@ -178,6 +180,7 @@ def _refined_city_block(
         chosen = np.sort(generator.choice(len(coordinates), rows, replace=False))
         own = coordinates[chosen]
         error = separations(own, coordinates, "city-block") - distances[chosen]
+        let_go(distances)
         gradient = np.empty_like(coordinates)
         own_gradient = np.empty_like(own)
         for k in range(dimensions):

@@ -1,10 +1,9 @@
 """How well an embedding keeps the edit distances: stress, mean squared error and recall of nearest neighbours."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-ROWS = 512  # models of one block of the distance matrix: blocks stay in a core's cache
+from flexibert.space.blocks import blocks
+
 TIE = 1e-4  # edit distances are multiples of a tenth
 
 
@@ -43,7 +42,7 @@ def quality(
     count = len(distances)
     nearest = min(nearest, count - 1)
     error = total = hits = 0.0
-    for rows in blocks(count):
+    for rows in blocks(distances):
         given = np.array(distances[rows])
         found = separations(coordinates[rows], coordinates, metric)
         error += float(np.square(found - given).sum(dtype=np.float64))
@@ -59,9 +58,3 @@ def quality(
         "mean_squared_error": error / max(1, count * (count - 1)),
         "recall": hits / (count * nearest) if nearest else 1.0,
     }
-
-
-def blocks(count: int) -> Iterator[slice]:
-    """The rows of a matrix in blocks."""
-    for first in range(0, count, ROWS):
-        yield slice(first, min(first + ROWS, count))
