@@ -25,6 +25,14 @@ SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml")
 MODELS = {  # of the default design space
     "l2 h64 attention": {"l": 2, "o": ["sa"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": ["sdp"] * 2},
     "l2 h64 convolution": {"l": 2, "o": ["c"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[128]] * 2, "p": [5] * 2},
+    "l4 h64 convolution and attention": {
+        "l": 4,
+        "o": ["c", "c", "sa", "sa"],
+        "h": [64] * 4,
+        "n": [2] * 4,
+        "f": [[128]] * 4,
+        "p": [5, 5, "sdp", "sdp"],
+    },
     "l4 h64/32 mixed": {
         "l": 4,
         "o": ["sa", "sa", "l", "l"],
