@@ -8,7 +8,7 @@ import pytest
 
 from flexibert.cli import main
 from flexibert.errors import DesignSpaceError
-from flexibert.space import all_pairs, closure, quality
+from flexibert.space import all_pairs, blocks, closure, quality
 from flexibert.space.architecture import Architecture
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
@@ -113,14 +113,14 @@ def test_a_library_made_in_small_blocks_equals_one_made_in_memory(tmp_path, monk
     monkeypatch.setattr(all_pairs, "PARALLEL", 100)
     monkeypatch.setattr(closure, "TILE", 32)
     monkeypatch.setattr(closure, "BLOCK", 96)
-    monkeypatch.setattr(quality, "ROWS", 40)
-    blocks = build_library(models, tmp_path / "blocks", settings, PAPER, processes=2)
-    np.testing.assert_array_equal(blocks.distances, whole.distances)
-    one, two = (quality.separations(made.embedding, made.embedding) for made in (blocks, whole))
+    monkeypatch.setattr(blocks, "ROWS", 40)
+    parts = build_library(models, tmp_path / "parts", settings, PAPER, processes=2)
+    np.testing.assert_array_equal(parts.distances, whole.distances)
+    one, two = (quality.separations(made.embedding, made.embedding) for made in (parts, whole))
     np.testing.assert_allclose(one, two, atol=0.1)  # sums in other orders may mirror coordinates; zeros are roots
-    assert np.mean(blocks.neighbours == whole.neighbours) > 0.99
+    assert np.mean(parts.neighbours == whole.neighbours) > 0.99
     for name in ("stress", "mean_squared_error", "recall"):
-        assert blocks.card[name] == pytest.approx(whole.card[name], rel=1e-3)
+        assert parts.card[name] == pytest.approx(whole.card[name], rel=1e-3)
 
 
 def test_the_commands(tmp_path, capsys):

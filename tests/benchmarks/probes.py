@@ -1,6 +1,7 @@
 """What the probes can tell: a tiny pre-trained model against the majority and against itself untrained.
 
 python tests/benchmarks/probes.py [--work FOLDER] [--models NAME ...] [--steps N] [--seeds N] [--probes NAME ...]
+                                  [--initializer-width N]
 """
 
 import argparse
@@ -52,7 +53,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps of pre-training; default: those of the default's search")
     parser.add_argument("--seeds", type=int, default=3, help="fine-tunings of each model on each probe")
     parser.add_argument("--probes", nargs="*", help="names, e.g. cola rte; default: all nine")
+    parser.add_argument("--initializer-width", type=int, help="of the initial weights (0: null); default: the default's")
     options = parser.parse_args()
+    if options.initializer_width is not None:
+        SETTINGS["model"]["initializer_width"] = options.initializer_width or None
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
     suite = {"suite": "probes", "source": "embedded", "folder": None, "names": options.probes}
@@ -82,7 +86,8 @@ def prepare_corpus(work: Path) -> None:
 
 def report(name: str, work: Path, names: list[str], seeds: int, steps: int) -> None:
     """Scores of one model on each probe, as a table."""
-    trained, fresh = work / "models" / name / f"trained-{steps}", work / "models" / name / "fresh"
+    kept = work / "models" / f"{name}, width {SETTINGS['model']['initializer_width']}"
+    trained, fresh = kept / f"trained-{steps}", kept / "fresh"
     seconds = make_models(name, work, trained, fresh, steps)
     validation = read_json(trained / "card.json")["validation_loss"]
     print(f"\n{name}: pre-trained for {steps} steps in {seconds:.0f} s to a validation loss of {validation:.2f};")

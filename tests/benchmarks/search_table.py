@@ -1,12 +1,11 @@
 """A table of trained candidates for `flexibert bench`, made from a results folder's text and tasks.
 
-    python tests/benchmarks/search_table.py results/default --candidates 60 --out flexibert/search/tables
+    python tests/benchmarks/search_table.py results/default --candidates 36 --out flexibert/search/tables
 
-Draws candidates uniformly from a level of the results' design space and pre-trains each from scratch, in one process on
-one core and at a budget of its own (--steps). The score is minus the loss on held-out text, in nats; with --tasks each
-candidate is also fine-tuned (--epochs), and the score is the mean over these tasks in points. Every --repeat-every-th
-candidate is trained again with other seeds, which tells the noise. `NAME.jsonl` holds a row a candidate,
-`NAME-repeats.jsonl` the repeated trainings; a second call continues.
+Draws candidates uniformly from a level of the results' design space, pre-trains each from scratch and fine-tunes it on
+every task, all with the results' own settings, in one process on one core. The score is the mean over the tasks in
+points. Every --repeat-every-th candidate is trained again with other seeds, which tells the noise. `NAME.jsonl` holds
+a row a candidate, `NAME-repeats.jsonl` the repeated trainings; a second call continues.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from flexibert.config import merge, read_yaml, resolve
+from flexibert.config import read_yaml, resolve
 from flexibert.files import read_json, read_jsonl, write_jsonl
 from flexibert.seeds import derive_seed
 from flexibert.space.architecture import Architecture
@@ -31,27 +30,18 @@ ROOT = Path(__file__).parents[2]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="folder with config.yaml, corpus, tokenizer and tasks")
-    parser.add_argument("--candidates", type=int, default=60)
+    parser.add_argument("--candidates", type=int, default=36)
     parser.add_argument("--repeat-every", type=int, default=8)
     parser.add_argument("--level", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=100, help="of pre-training")
-    parser.add_argument("--epochs", type=int, default=1, help="of each fine-tuning")
-    parser.add_argument("--tasks", default="", help="names of tasks, comma-separated, e.g. cola,qnli")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--name", default="pretraining")
+    parser.add_argument("--name", default="probes")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    settings = read_yaml(options.results / "config.yaml")
-    budget = {
-        "pretrain": {"steps": options.steps, "warmup_steps": options.steps // 10, "evaluate_every": options.steps},
-        "finetune": {"epochs": options.epochs, "trials": 1},
-    }
     jobs = resolve({}, ROOT)["jobs"] | {"device": "cpu", "threads": 1}
-    settings = merge(settings, budget) | {"jobs": jobs}
+    settings = read_yaml(options.results / "config.yaml") | {"jobs": jobs}
     space = DesignSpace.from_mapping(read_yaml(Path(settings["space"])))
     drawn = space.sample(options.candidates, options.level, options.seed)
-    names = options.tasks.split(",")
-    tasks = sorted(folder for folder in (options.results / "tasks").iterdir() if folder.name.partition("-")[2] in names)
+    tasks = sorted((options.results / "tasks").iterdir())
     table, repeats = (Rows(options.out / f"{options.name}{suffix}.jsonl") for suffix in ("", "-repeats"))
     for number, architecture in enumerate(drawn):
         table.add(architecture, options.seed, options.results, tasks, settings)
@@ -101,12 +91,12 @@ def trained(
             finetune(folder, task, settings["finetune"], own_seed, resume / task.name, out, settings["jobs"])
             scores[task.name.partition("-")[2]] = round(read_json(out / "best.json")["score"], 3)
         card = read_json(folder / "card.json")
-    scores = scores or {"pretraining": round(-card["validation_loss"], 4)}
     return {
         "id": architecture.id,
         "model": run["architecture"],
         "score": round(float(np.mean(list(scores.values()))), 4),
         "scores": scores,
+        "pretraining_loss": round(card["validation_loss"], 4),
         "parameters": card["parameters"],
         "train_seconds": round(time.process_time() - started, 1),
     }
