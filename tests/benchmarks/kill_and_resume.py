@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -81,8 +82,11 @@ def call_and_kill(folder: Path, options: argparse.Namespace, generator: random.R
         try:
             call.wait(wait if killing else None)
         except subprocess.TimeoutExpired:
-            hit = f"after {wait:.1f} s, {kill(call.pid, options.what, generator)}"
-            call.wait()
+            while options.what == "job" and call.poll() is None and not children(call.pid):
+                time.sleep(0.02)
+            if call.poll() is None:
+                hit = f"after {wait:.1f} s, {kill(call.pid, options.what, generator)}"
+                call.wait()
     if hit is None and call.returncode:
         raise SystemExit((folder / "call.log").read_text()[-2000:])
     return hit
