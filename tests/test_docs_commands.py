@@ -120,9 +120,9 @@ TABLE = {
     ),
     "flexibert bench table.jsonl --method random --budget 40 --seeds 20 --out random.jsonl --compare evolution.jsonl "
     "--plot regret.svg": Try(leaves="regret.svg"),
-    "flexibert bench flexibert/search/tables/pretraining.jsonl --method boshnas --budget 20 --init 5 --seeds 20 "
+    "flexibert bench flexibert/search/tables/probes.jsonl --method boshnas --budget 20 --init 5 --seeds 20 "
     "--out boshnas.jsonl": Try(leaves="boshnas.jsonl"),
-    "flexibert bench flexibert/search/tables/pretraining.jsonl --method random --budget 20 --init 5 --seeds 20 "
+    "flexibert bench flexibert/search/tables/probes.jsonl --method random --budget 20 --init 5 --seeds 20 "
     "--out random.jsonl --compare boshnas.jsonl": Try("boshnas "),
     # python
     "python examples/finetune_csv.py my-pretrained reviews.csv --to my-classifier": Try(
