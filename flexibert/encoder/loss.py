@@ -1,7 +1,7 @@
 """Cross-entropy over a whole vocabulary, whose gradient takes no memory and one pass.
 
 With 50,000 tokens the logits outweigh everything else in a training step of a small model; PyTorch's own function
-goes over them twice as often (BENCHMARKS.md, "The encoder").
+goes over them more often (BENCHMARKS.md, "One training step of masked-language modelling").
 """
 
 from typing import Any
