@@ -53,7 +53,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps of pre-training; default: those of the default's search")
     parser.add_argument("--seeds", type=int, default=3, help="fine-tunings of each model on each probe")
     parser.add_argument("--probes", nargs="*", help="names, e.g. cola rte; default: all nine")
-    parser.add_argument("--initializer-width", type=int, help="of the initial weights (0: null); default: the default's")
+    parser.add_argument(
+        "--initializer-width", type=int, help="of the initial weights (0: null); default: the default's"
+    )
     options = parser.parse_args()
     if options.initializer_width is not None:
         SETTINGS["model"]["initializer_width"] = options.initializer_width or None
