@@ -100,6 +100,19 @@ def test_another_call_replaces_the_results(table, tmp_path):
     assert json.loads(call_file(out).read_text())["initial"] == 6
 
 
+def test_a_call_that_is_refused_leaves_nothing_and_spoils_nothing(table, tmp_path):
+    out = tmp_path / "out.jsonl"
+    refused = BenchSettings("largest", 12, 5)  # needs models; the table has columns only
+    with pytest.raises(SearchError, match="needs models"):
+        run_bench(table, refused, 1, out, jobs=1)
+    assert {path.name for path in tmp_path.iterdir()} == {table.name}
+    kept = run_bench(table, BenchSettings("random", 12, 5), 1, out, jobs=1)
+    for _ in range(2):  # the second time, random's line must not pass for a finished seed of this call
+        with pytest.raises(SearchError, match="needs models"):
+            run_bench(table, refused, 1, out, jobs=1)
+    assert lines(out) == kept
+
+
 def test_plot_and_comparison(table, tmp_path, capsys):
     out, other, picture = tmp_path / "out.jsonl", tmp_path / "other.jsonl", tmp_path / "regret.svg"
     run_bench(table, BenchSettings("local", 10, 5), 2, other, jobs=1)

@@ -103,11 +103,10 @@ def run_bench(
     missing = [seed for seed in range(seeds) if seed not in done]
     if done and missing:
         logger.info("%s: %d finished seeds are kept", out, len(done))
-    write_json(call_file(out), call)
     progress = Progress(f"bench {settings.method}", max(seeds, 1))
     for trace in _traces(pool, content.scores, settings, missing, jobs or os.cpu_count() or 1):
         done[trace["seed"]] = trace
-        write_jsonl(out, [done[seed] for seed in sorted(done)])
+        _save(out, call, [done[seed] for seed in sorted(done)])
         progress.update(len(done), best=max(trace["scores"]))
     progress.close()
     return [done[seed] for seed in range(seeds)]
@@ -133,6 +132,14 @@ def _finished(out: Path, call: dict[str, Any], settings: BenchSettings) -> Itera
             continue
         if isinstance(trace, dict) and len(trace.get("ids", ())) == settings.budget:
             yield trace
+
+
+def _save(out: Path, call: dict[str, Any], traces: list[Trace]) -> None:
+    """Write finished seeds beside the call they belong to; lines of another call never stand beside this one's."""
+    if not (call_file(out).exists() and read_json(call_file(out)) == call):
+        out.unlink(missing_ok=True)
+        write_json(call_file(out), call)
+    write_jsonl(out, traces)
 
 
 def _traces(
