@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flexibert.data.corpus import collect_documents
-from flexibert.data.download import fetch, hub_problems
+from flexibert.data.download import fetch
+from flexibert.data.hub import hub_problems
 from flexibert.errors import CorpusError
 from flexibert.files import read_json
 

@@ -7,7 +7,8 @@ import pytest
 
 from flexibert.cli import main
 from flexibert.errors import SearchError
-from flexibert.search.bench import BenchSettings, call_file, regrets, run_bench, search_table, summarise, summary_table
+from flexibert.search.bench import BenchSettings, call_file, run_bench, search_table
+from flexibert.search.bench_summary import regrets, summarise, summary_table
 from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table
 

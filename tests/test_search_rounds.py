@@ -15,17 +15,11 @@ from flexibert.search.beyond import proposed_beyond
 from flexibert.search.hierarchy import best_parents, scaled_pattern
 from flexibert.search.interface import Observations
 from flexibert.search.methods import method_named
+from flexibert.search.observations import observe_round, read_observations
+from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import RunIndex, transferred_recipe
-from flexibert.search.rounds import (
-    choose_final,
-    is_homogeneous,
-    observe_round,
-    propose_round,
-    rank_runs,
-    read_observations,
-    stalled,
-)
+from flexibert.search.rounds import is_homogeneous, propose_round, stalled
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library import Library, level_library

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flexibert.data.hub import hub_problems
 from flexibert.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -140,8 +141,6 @@ def _embedded(shard: int, shards: int) -> Iterator[str]:
 
 
 def _streamed(source: dict, shard: int, shards: int) -> Iterator[str]:
-    from flexibert.data.download import hub_problems
-
     with hub_problems(f"corpus source '{source['name']}'", source["id"]):
         from datasets import load_dataset
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -16,13 +15,13 @@ import numpy as np
 from flexibert.errors import SearchError
 from flexibert.files import file_digest, read_json, read_jsonl, write_json, write_jsonl
 from flexibert.log import Progress
+from flexibert.search.bench_summary import Trace, summarise, summary_table
 from flexibert.search.interface import Method, Observations, Pool
 from flexibert.search.methods import method_named
 from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table
 from flexibert.seeds import derive_seed
 
-Trace = dict[str, Any]
 logger = logging.getLogger("flexibert.bench")
 
 
@@ -220,81 +219,6 @@ def timed_proposal(
     if not rows or len(set(networks)) < len(networks):
         raise RuntimeError(f"{type(method).__name__} proposed {rows} after {chosen}: nothing new")
     return rows, taken
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a bench went, over its seeds.
-
-    Attributes:
-        method: Its name.
-        seeds: How many.
-        evaluations: After how many evaluations the following is meant.
-        regret, regret_error: Best score of the table minus best score found, mean and its standard error.
-        area: Mean regret over all evaluations after the initial design (area under the curve per evaluation).
-        found_best, found_top5: Share of seeds that found the best candidate, one of the five best.
-        seconds: Mean time of one proposal.
-    """
-
-    method: str
-    seeds: int
-    evaluations: int
-    regret: float
-    regret_error: float
-    area: float
-    found_best: float
-    found_top5: float
-    seconds: float
-
-
-def regrets(traces: Sequence[Trace], best: float) -> np.ndarray:
-    """Best score there is minus the best found so far; shape (seeds, evaluations)."""
-    return best - np.maximum.accumulate(np.array([trace["scores"] for trace in traces]), axis=1)
-
-
-def summarise(traces: Sequence[Trace], scores: np.ndarray, evaluations: int, initial: int) -> Summary:
-    """Summary of the traces of one method after a number of evaluations."""
-    ranked = np.sort(scores)[::-1]
-    curves = regrets(traces, ranked[0])[:, :evaluations]
-    final = curves[:, -1]
-    area = curves[:, min(initial, evaluations) - 1 :]
-    proposals = [taken for trace in traces for taken in trace["seconds"][initial:evaluations]]
-    return Summary(
-        method=traces[0]["method"],
-        seeds=len(traces),
-        evaluations=evaluations,
-        regret=float(final.mean()),
-        regret_error=float(final.std(ddof=1) / math.sqrt(len(final))) if len(final) > 1 else math.nan,
-        area=float(area.mean()),
-        found_best=float(np.mean(final <= 0)),
-        found_top5=float(np.mean(final <= ranked[0] - ranked[min(4, len(ranked) - 1)])),
-        seconds=float(np.mean(proposals)) if proposals else 0.0,
-    )
-
-
-def summary_table(summaries: Sequence[Summary]) -> str:
-    """The summaries as an aligned table for a terminal."""
-    header = ["method", "seeds", "after", "regret", "+/-", "area", "best", "top 5", "s/proposal"]
-    rows = [
-        [
-            entry.method,
-            str(entry.seeds),
-            str(entry.evaluations),
-            f"{entry.regret:.4g}",
-            f"{entry.regret_error:.2g}",
-            f"{entry.area:.4g}",
-            f"{100 * entry.found_best:.0f} %",
-            f"{100 * entry.found_top5:.0f} %",
-            f"{entry.seconds:.3g}",
-        ]
-        for entry in summaries
-    ]
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(row, widths, strict=True)) for row in [header, *rows])
-    ]
-    return "\n".join(lines)
 
 
 def report(table: str | Path, settings: BenchSettings, outs: Sequence[Path], picture: Path | None = None) -> str:

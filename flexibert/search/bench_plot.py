@@ -7,7 +7,7 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.files import whole_file
-from flexibert.search.bench import Trace, regrets
+from flexibert.search.bench_summary import Trace, regrets
 
 FORMATS = (".svg", ".png", ".pdf")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.search.beyond import proposed_beyond
+from flexibert.search.observations import read_observations
 from flexibert.space.architecture import Architecture
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
@@ -39,8 +40,6 @@ def finer_library(
     Raises:
         SearchError: No model of the level before was trained with success.
     """
-    from flexibert.search.rounds import read_observations
-
     known = read_observations(observations)
     coarse = Library.load(library)
     beyond = proposed_beyond(proposals)

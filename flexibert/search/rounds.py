@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flexibert.errors import SearchError
-from flexibert.files import read_json, write_csv, write_json, write_parquet
+from flexibert.files import write_json, write_parquet
 from flexibert.search.aleatoric import propose_again
 from flexibert.search.beyond import Costs, WayOut
-from flexibert.search.hierarchy import scaled_pattern
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
+from flexibert.search.observations import best_run, read_observations
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import Run, transferred_recipe
 from flexibert.seeds import derive_seed
-from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +29,6 @@ Overlap = Callable[[dict, dict], float]
 
 # Proposals that are meant to find a better model; others explore and say nothing about convergence.
 OPTIMISING = ("optimisation", "baseline")
-COLUMNS = ["level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score"]
 
 
 @dataclass(frozen=True)
@@ -265,124 +263,3 @@ def _prediction_table(pool: Pool, view: Prediction | None) -> "pandas.DataFrame"
     return pandas.DataFrame(
         {"id": pool.ids, "mean": view.mean, "aleatoric": view.aleatoric, "epistemic": view.epistemic}
     )
-
-
-def read_observations(path: str | Path | None) -> "pandas.DataFrame":
-    """A table that `observe_round` wrote; an empty one for None."""
-    import pandas
-
-    if path is None:
-        return pandas.DataFrame({name: [] for name in COLUMNS}).astype({"model": str, "recipe": str, "score": float})
-    return pandas.read_csv(path, dtype={"model": str, "recipe": str, "source": str})
-
-
-def observe_round(
-    proposal: str | Path, before: str | Path | None, scores: Sequence[str | Path], suite: str, out: str | Path
-) -> None:
-    """Write the observations up to and including one round: a row for each run, a column for each task.
-
-    Args:
-        proposal: The round's proposal.
-        before: Observations before the round, or None.
-        scores: One score.json for each proposed run, in any order.
-        suite: The suite whose mean is the objective.
-        out: Where the table is written (CSV).
-    """
-    import pandas
-
-    made = read_json(proposal)
-    found = {(score["model"], score["recipe"]): score for score in map(read_json, scores)}
-    rows = []
-    for run in made["proposals"]:
-        score = found[run["model"], run["recipe"]]
-        source = run["source"] and f"{run['source']['model']}/{run['source']['recipe']}"
-        row = {"level": made["level"], "round": made["round"], **run, "source": source, "status": score["status"]}
-        row = {key: row[key] for key in COLUMNS if key != "score"} | {"score": score["suites"].get(suite)}
-        rows.append(row | score["tasks"])
-    table = pandas.DataFrame(rows)
-    if before is not None:
-        table = pandas.concat([read_observations(before), table], ignore_index=True)
-    write_csv(out, table)
-
-
-def best_run(history: "pandas.DataFrame") -> dict[str, Any] | None:
-    """The run with the best score so far, or None while there is none."""
-    scored = history[history["score"].notna()]
-    if scored.empty:
-        return None
-    best = scored.loc[scored["score"].idxmax()]
-    return {"model": best["model"], "recipe": best["recipe"], "score": round(float(best["score"]), 6)}
-
-
-def rank_runs(
-    name: str,
-    observations: str | Path,
-    libraries: Sequence[str | Path],
-    proposals: Sequence[str | Path],
-    leaderboard: str | Path,
-    best: str | Path,
-) -> None:
-    """Write the outcome of a search: its runs, best first, failed ones last, and the best one with its dictionary.
-
-    Args:
-        name: The search's name.
-        observations: Table of the last round of the last level.
-        libraries: Folders of the libraries of its levels.
-        proposals: proposal.json of all its rounds.
-        leaderboard, best: Where the table (CSV) and the best run (JSON) are written.
-
-    Raises:
-        SearchError: Every candidate failed.
-    """
-    import pandas
-
-    table = read_observations(observations)
-    runs = {run["model"]: run for path in proposals for run in read_json(path)["proposals"]}
-    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
-    parameters = costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
-    parameters |= {model: run["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run}
-    table["parameters"] = table["model"].map(parameters)
-    table = table.drop_duplicates(["model", "recipe"])
-    table = table.sort_values(["score", "parameters", "model", "recipe"], ascending=[False, True, True, True])
-    if table["score"].notna().sum() == 0:
-        raise SearchError(f"search {name}: all {len(table)} candidates failed; their card.json and best.json say why")
-    table.insert(0, "rank", range(1, len(table) + 1))
-    first = table.iloc[0]
-    write_csv(leaderboard, table)
-    write_json(
-        best,
-        {
-            "search": name,
-            "model": first["model"],
-            "recipe": first["recipe"],
-            "score": round(float(first["score"]), 6),
-            "architecture": runs[first["model"]]["architecture"],
-        },
-    )
-
-
-def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | Path) -> None:
-    """Write the runs that are trained at the large budget: a search's best model and, where asked, its scaled pattern.
-
-    Args:
-        best: The search's best run.
-        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
-        out: Where the runs are written (JSON).
-    """
-    found = read_json(best)
-    architectures = [found["architecture"]]
-    if scale_up:
-        architectures.append(scaled_pattern(found["architecture"], **scale_up))
-    runs = [
-        {
-            "model": Architecture.from_model_dict(architecture).id,
-            "recipe": "final",
-            "architecture": architecture,
-            "origin": "final",
-            "source": None,
-            "overlap": None,
-        }
-        for architecture in architectures
-    ]
-    first = {key: runs[0][key] for key in ("model", "recipe")}
-    write_json(out, {"search": found["search"], **first, "proposals": runs})

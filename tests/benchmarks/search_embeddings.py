@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.search.bench import BenchSettings, regrets, search_table, summarise
+from flexibert.search.bench import BenchSettings, search_table
+from flexibert.search.bench_summary import regrets, summarise
 from flexibert.search.interface import Pool
 from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table

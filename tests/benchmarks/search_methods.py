@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from flexibert.files import read_jsonl, write_jsonl
-from flexibert.search.bench import BenchSettings, Trace, regrets, search_table, summarise
+from flexibert.search.bench import BenchSettings, search_table
+from flexibert.search.bench_summary import Trace, regrets, summarise
 from flexibert.search.interface import Pool
 from flexibert.search.pool import pool_from_table
 from flexibert.search.table import read_table

@@ -1,7 +1,7 @@
-"""Hand the best run of a search to flexibert.search.rounds."""
+"""Hand the best run of a search to flexibert.search.outcome."""
 
 from flexibert.log import job_log
-from flexibert.search.rounds import choose_final
+from flexibert.search.outcome import choose_final
 
 with job_log(snakemake.log[0]):
     choose_final(

@@ -1,7 +1,7 @@
-"""Hand the scores of a round to flexibert.search.rounds."""
+"""Hand the scores of a round to flexibert.search.observations."""
 
 from flexibert.log import job_log
-from flexibert.search.rounds import observe_round
+from flexibert.search.observations import observe_round
 
 with job_log(snakemake.log[0]):
     observe_round(

@@ -1,9 +1,9 @@
-"""Hand the observations of a search to flexibert.search.rounds."""
+"""Hand the observations of a search to flexibert.search.outcome."""
 
 from pathlib import Path
 
 from flexibert.log import job_log
-from flexibert.search.rounds import rank_runs
+from flexibert.search.outcome import rank_runs
 
 with job_log(snakemake.log[0]):
     rank_runs(
