@@ -14,7 +14,7 @@ REVISION = {
     "transfer": 1,
     "finetune": 2,
     "glue": 1,
-    "propose": 2,
+    "propose": 3,
     "observe": 1,
     "report": 1,
 }

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexibert.search.candidates import filled_scores, known_networks, nearest_open, open_rows, standardised
+from flexibert.search.candidates import edits_from, filled_scores, known_networks, nearest_open, open_rows, standardised
 from flexibert.search.interface import Observations, Pool
+from flexibert.search.pool import pool_from_table
+from flexibert.search.table import Table
 
 
 def small_pool(identity: list[int]) -> Pool:
@@ -68,9 +70,9 @@ def test_standardised_scores_go_back_to_what_they_were(values, scale):
         assert standard.std(ddof=1) == pytest.approx(1)
 
 
-def test_nearest_open_follows_the_distances_where_there_are_some():
-    pool = small_pool([0, 1, 2, 3])
-    rows = np.array([3, 2, 1])
-    assert nearest_open(0, rows, pool, 2).tolist() == [1, 2]
-    reverse = Pool(pool.ids, pool.embedding, pool.features, pool.identity, distances=np.array([[0, 3, 2, 1]] * 4))
-    assert nearest_open(0, rows, reverse, 2).tolist() == [3, 2]
+def test_nearest_open_counts_edits_of_properties_whatever_the_embedding_says():
+    table = Table(list("abcd"), np.arange(4.0), None, {"x": ["p", "q", "q", "p"], "y": ["r", "r", "s", "s"]})
+    pool = pool_from_table(table)
+    far = Pool(pool.ids, np.array([[0.0], [9], [1], [8]]), pool.features, pool.identity)
+    assert edits_from(0, np.arange(4), far).tolist() == [0, 1, 2, 1]
+    assert nearest_open(0, np.array([2, 3, 1]), far, 2).tolist() == [3, 1]

@@ -9,6 +9,7 @@ from flexibert.search.boshnas import Boshnas
 from flexibert.search.encoding import encode_columns
 from flexibert.search.interface import Observations
 from flexibert.search.pool import (
+    edit_distances,
     encoder_size,
     pool_from_library,
     pool_from_table,
@@ -60,6 +61,11 @@ def test_few_integers_are_both():
     assert (encoding.levels == -1).sum() == 1
 
 
+def between(models):
+    networks = [Architecture.from_model_dict(model) for model in models]
+    return edit_distances(networks, Ranks.of_architectures(networks))
+
+
 def test_missing_numbers_are_a_category():
     encoding = encode_columns({"width": [1.5, None, 3.5]})
     assert encoding.matrix[1].tolist() == [0, 1]
@@ -78,25 +84,21 @@ def test_isomorphic_models_share_identity_and_embedding():
     pool = pool_of_models(["a", "b", "c"], [heads, turned, MODEL])
     assert pool.identity.tolist() == [0, 0, 1]
     np.testing.assert_array_equal(pool.embedding[0], pool.embedding[1])
-    assert pool.distances[0, 1] == 0
-    assert pool.distances[0, 2] > 0
 
 
 def test_embedding_follows_the_edit_distances(models):
     pool = pool_of_models([str(k) for k in range(len(models))], models)
     lengths = np.linalg.norm(pool.embedding[:, None] - pool.embedding, axis=2)
-    assert np.corrcoef(lengths.ravel(), pool.distances.ravel())[0, 1] > 0.95
+    assert np.corrcoef(lengths.ravel(), between(models).ravel())[0, 1] > 0.95
 
 
 def test_landmarks_place_what_is_too_much_for_all_pairs(models, monkeypatch):
     ids = [str(k) for k in range(len(models))]
-    distances = pool_of_models(ids, models).distances
     monkeypatch.setattr("flexibert.search.pool.MOST_DISTANCES", 10)
     monkeypatch.setattr("flexibert.search.pool.LANDMARKS", 25)
     pool = pool_of_models(ids, models)
-    assert pool.distances is None
     lengths = np.linalg.norm(pool.embedding[:, None] - pool.embedding, axis=2)
-    assert np.corrcoef(lengths.ravel(), distances.ravel())[0, 1] > 0.9
+    assert np.corrcoef(lengths.ravel(), between(models).ravel())[0, 1] > 0.9
 
 
 def test_wrong_models_are_told_together():
@@ -130,16 +132,8 @@ def test_take_keeps_everything_in_step(models):
     part = pool.take(rows)
     assert part.ids == [pool.ids[row] for row in rows]
     assert part.architectures[3] == pool.architectures[rows[3]]
-    assert part.distances[2, 5] == pool.distances[rows[2], rows[5]]
+    np.testing.assert_array_equal(part.embedding, pool.embedding[rows])
     np.testing.assert_array_equal(part.sizes, pool.sizes[rows])
-
-
-def test_take_of_all_keeps_the_neighbours(models, tmp_path):
-    build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library")
-    pool = pool_from_library(tmp_path / "library")
-    order = np.random.default_rng(0).permutation(len(pool))
-    turned = pool.take(order)
-    assert turned.ids[turned.neighbours[4][0]] == pool.ids[pool.neighbours[order[4]][0]]
 
 
 def test_candidates_beyond_the_library(models):

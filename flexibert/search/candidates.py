@@ -83,13 +83,15 @@ def standardised(scores: np.ndarray) -> tuple[np.ndarray, float, float]:
     return (scores - mean) / scale, mean, scale
 
 
-def distances_from(row: int, rows: np.ndarray, pool: Pool) -> np.ndarray:
-    """Dissimilarity of one candidate to others: the pool's own, or Euclidean in its embedding; shape (rows,)."""
-    if pool.distances is not None:
-        return np.asarray(pool.distances[row, rows], dtype=float)
-    return np.linalg.norm(pool.embedding[rows] - pool.embedding[row], axis=1)
+def edits_from(row: int, rows: np.ndarray, pool: Pool) -> np.ndarray:
+    """How many properties must be edited to turn one candidate into others, by the plain encoding; shape (rows,).
+
+    It is half the squared distance of the features: a category that differs counts one, a quantity half the square of
+    its difference in standard deviations. The peers walk by it as their authors do, who change one choice at a time.
+    """
+    return np.square(pool.features[rows] - pool.features[row]).sum(axis=1) / 2
 
 
 def nearest_open(row: int, rows: np.ndarray, pool: Pool, count: int) -> np.ndarray:
-    """The `count` of `rows` nearest to candidate `row`, nearest first, ties in the order of `rows`."""
-    return rows[np.argsort(distances_from(row, rows, pool), kind="stable")[:count]]
+    """The `count` of `rows` fewest edits away from candidate `row`, nearest first, ties in the order of `rows`."""
+    return rows[np.argsort(edits_from(row, rows, pool), kind="stable")[:count]]

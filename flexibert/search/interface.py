@@ -17,8 +17,6 @@ class Pool:
             shape (candidates, columns).
         identity: Equal integers for candidates that are the same network (isomorphic); shape (candidates,).
         sizes: Number of parameters, or None where the candidates are not models; shape (candidates,).
-        distances: Dissimilarities, or None where there are too many candidates; shape (candidates, candidates).
-        neighbours: Indices of the nearest candidates, nearest first, or None; shape (candidates, neighbours).
         architectures: Model dictionaries, or None where the candidates are not models.
         groups: Which property each column of `features` encodes (equal integers for one property), or None where
             each column is a property of its own; shape (columns,).
@@ -31,8 +29,6 @@ class Pool:
     features: np.ndarray
     identity: np.ndarray
     sizes: np.ndarray | None = None
-    distances: np.ndarray | None = None
-    neighbours: np.ndarray | None = None
     architectures: list[dict] | None = None
     groups: np.ndarray | None = None
     levels: np.ndarray | None = None
@@ -41,18 +37,10 @@ class Pool:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> "Pool":
-        """The candidates in `rows`, in that order, each at most once.
-
-        Neighbours that are left out are gone, so the neighbours are kept only where all candidates are.
-        """
+        """The candidates in `rows`, in that order, each at most once."""
         rows = np.asarray(rows)
         if np.array_equal(rows, np.arange(len(self))):
             return self
-        neighbours = None
-        if self.neighbours is not None and len(rows) == len(self):
-            place = np.empty(len(rows), dtype=int)
-            place[rows] = np.arange(len(rows))
-            neighbours = place[self.neighbours[rows]]
         return replace(
             self,
             ids=[self.ids[row] for row in rows],
@@ -60,8 +48,6 @@ class Pool:
             features=self.features[rows],
             identity=self.identity[rows],
             sizes=None if self.sizes is None else self.sizes[rows],
-            distances=None if self.distances is None else self.distances[np.ix_(rows, rows)],
-            neighbours=neighbours,
             architectures=None if self.architectures is None else [self.architectures[row] for row in rows],
         )
 

@@ -18,7 +18,7 @@ from flexibert.space.graph import Ranks
 
 EMBEDDINGS = ("transformer2vec", "naive")
 DIMENSIONS = 64  # of the embedding of a table's models; the paper's 16 lose too much (docs/search-evidence.md)
-MOST_DISTANCES = 4000  # candidates up to which all distances are kept in memory (64 MB)
+MOST_DISTANCES = 4000  # models that are embedded by the distances of all pairs (64 MB)
 LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller ones magnify what is not Euclidean
 LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
@@ -64,13 +64,11 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     number = {architecture: place for place, architecture in enumerate(networks)}
     identity = np.array([number[architecture] for architecture in architectures])
     features = encode(architectures)
-    distances = None
     if embedding == "naive":
         coordinates = features
     elif len(networks) <= MOST_DISTANCES:
-        between = _all_pairs(networks, Ranks.of_architectures(networks))
-        coordinates = embed(between, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
-        distances = between[np.ix_(identity, identity)]
+        distances = edit_distances(networks, Ranks.of_architectures(networks))
+        coordinates = embed(distances, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
     else:
         coordinates = _embed_by_landmarks(networks)[identity]
     return Pool(
@@ -79,7 +77,6 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
         features=features,
         identity=identity,
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
-        distances=distances,
         architectures=list(models),
     )
 
@@ -102,8 +99,6 @@ def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") ->
         features=features,
         identity=np.arange(len(architectures)),
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
-        distances=library.distances if embedding == "transformer2vec" else None,
-        neighbours=library.neighbours,
         architectures=library.architectures,
     )
 
@@ -131,7 +126,7 @@ def _naive_embedding(encoding: Encoding) -> np.ndarray:
     return np.where(encoding.levels >= 0, encoding.matrix / np.sqrt(2), encoding.matrix)
 
 
-def _all_pairs(networks: Sequence[Architecture], ranks: Ranks) -> np.ndarray:
+def edit_distances(networks: Sequence[Architecture], ranks: Ranks) -> np.ndarray:
     """Edit distances of a few thousand models, in memory; shape (networks, networks)."""
     reference = Reference(networks, ranks)
     return np.array([reference.distances(network) for network in networks])
@@ -149,7 +144,7 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     ranks = Ranks.of_architectures(networks)
     chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
     landmarks = [networks[place] for place in chosen]
-    squares = np.square(_all_pairs(landmarks, ranks), dtype=np.float64)
+    squares = np.square(edit_distances(landmarks, ranks), dtype=np.float64)
     mean = squares.mean(axis=0)
     centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())
     values, vectors = np.linalg.eigh(centred)

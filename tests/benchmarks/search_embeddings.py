@@ -16,8 +16,7 @@ import numpy as np
 
 from flexibert.search.bench import BenchSettings, search_table
 from flexibert.search.bench_summary import regrets, summarise
-from flexibert.search.interface import Pool
-from flexibert.search.pool import pool_from_table
+from flexibert.search.pool import edit_distances, pool_from_table
 from flexibert.search.table import read_table
 from flexibert.space.architecture import Architecture
 from flexibert.space.embedding import embed, threshold_counts
@@ -35,8 +34,10 @@ def main() -> None:
     parser.add_argument("--dimensions", default="16,64", help="a library's default, and that of a table")
     options = parser.parse_args()
     pool = pool_from_table(read_table(options.table))
+    models = [Architecture.from_model_dict(model) for model in pool.architectures]
+    distances = edit_distances(models, Ranks.of_architectures(models))
     variants = {
-        f"{name}, {dimensions}": replace(pool, embedding=coordinates(pool, dimensions))
+        f"{name}, {dimensions}": replace(pool, embedding=coordinates(models, distances, dimensions))
         for name, coordinates in VARIANTS.items()
         for dimensions in map(int, options.dimensions.split(","))
     }
@@ -65,39 +66,38 @@ def difference(curves: np.ndarray, against: np.ndarray) -> str:
     )
 
 
-def euclidean(pool: Pool, dimensions: int) -> np.ndarray:
+def euclidean(models: list[Architecture], distances: np.ndarray, dimensions: int) -> np.ndarray:
     """Coordinates whose Euclidean distances follow the edit distances."""
-    return told(pool, embed(pool.distances, dimensions), "euclidean")
+    return told(distances, embed(distances, dimensions), "euclidean")
 
 
-def city_block(pool: Pool, dimensions: int) -> np.ndarray:
+def city_block(models: list[Architecture], distances: np.ndarray, dimensions: int) -> np.ndarray:
     """Coordinates whose city-block distances follow the edit distances, read by a Euclidean kernel all the same."""
-    models = [Architecture.from_model_dict(model) for model in pool.architectures]
     start = threshold_counts(models, Ranks.of_architectures(models), dimensions)
-    return told(pool, embed(pool.distances, dimensions, metric="city-block", start=start), "city-block")
+    return told(distances, embed(distances, dimensions, metric="city-block", start=start), "city-block")
 
 
-def city_block_norm(pool: Pool, dimensions: int) -> np.ndarray:
+def city_block_norm(models: list[Architecture], distances: np.ndarray, dimensions: int) -> np.ndarray:
     """Points whose Euclidean distances are the roots of the city-block ones: the surrogate then reads that norm.
 
     The root of a city-block distance is a Euclidean distance in enough dimensions (Schoenberg, 1938), so that kernels
     stay positive definite; near zero a smooth kernel of it is as rough as the exponential of the distance itself.
     """
-    points = city_block(pool, dimensions)
+    points = city_block(models, distances, dimensions)
     squares = separations(points, points, "city-block").astype(float)
     mean = squares.mean(axis=0)
     values, vectors = np.linalg.eigh(-0.5 * (squares - mean - mean[:, None] + mean.mean()))
     return vectors * np.sqrt(np.maximum(values, 0))
 
 
-def told(pool: Pool, coordinates: np.ndarray, metric: str) -> np.ndarray:
+def told(distances: np.ndarray, coordinates: np.ndarray, metric: str) -> np.ndarray:
     """The same coordinates, after a line with their quality."""
-    figures = {name: round(value, 4) for name, value in quality(pool.distances, coordinates, metric).items()}
+    figures = {name: round(value, 4) for name, value in quality(distances, coordinates, metric).items()}
     print(f"{metric}, {coordinates.shape[1]} dimensions: {figures}", flush=True)
     return coordinates
 
 
-VARIANTS: dict[str, Callable[[Pool, int], np.ndarray]] = {
+VARIANTS: dict[str, Callable[[list[Architecture], np.ndarray, int], np.ndarray]] = {
     "euclidean": euclidean,
     "city-block": city_block,
     "city-block, its own norm": city_block_norm,

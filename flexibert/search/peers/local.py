@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flexibert.search.candidates import Known, distances_from, known_networks, open_rows, proposal_generator
+from flexibert.search.candidates import Known, edits_from, known_networks, open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
 
@@ -23,7 +23,7 @@ class LocalSearch:
         neighbourhood: How many nearest candidates count as neighbours of a network.
     """
 
-    neighbourhood: int = 10
+    neighbourhood: int = 20
 
     def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
         """Take `count` steps from the networks known so far; at random while nothing is evaluated."""
@@ -39,7 +39,7 @@ class LocalSearch:
         chosen: list[int] = []
         everyone = np.arange(len(pool))
         for start in known.rows[np.argsort(-known.scores, kind="stable")]:
-            apart = distances_from(start, everyone, pool)
+            apart = edits_from(start, everyone, pool)
             reach = np.partition(apart, min(self.neighbourhood, len(pool) - 1))[: self.neighbourhood + 1].max()
             near = rows[apart[rows] <= reach]
             near = near[np.argsort(apart[near], kind="stable")]
