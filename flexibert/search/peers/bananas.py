@@ -30,7 +30,7 @@ class Bananas:
         steps: Full-batch Adam steps.
         learning_rate: Adam's, as in the paper.
         parents: How many of the best networks are mutated.
-        mutations: Nearest open candidates taken of each parent.
+        mutations: Nearest open candidates, by edits of properties, taken of each parent.
     """
 
     members: int = 5

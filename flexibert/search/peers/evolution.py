@@ -16,13 +16,13 @@ class RegularisedEvolution:
     """A tournament among the latest evaluations chooses a parent; its child is a near, open candidate.
 
     Unlike the paper, whose search trains twenty thousand models with a population of 100 and a sample of 25, the
-    numbers suit tens of evaluations, and a mutation is a draw among the nearest open candidates of the pool, since a
-    one-edit neighbour need not be in it.
+    numbers suit tens of evaluations, and a mutation is a draw among the open candidates that differ in the fewest
+    properties, since a one-edit neighbour need not be in the pool.
 
     Attributes:
         population: Number of latest evaluations that may become parents.
         sample: Number of them drawn for a tournament.
-        mutations: Number of nearest open candidates among which the child is drawn.
+        mutations: Number of nearest open candidates, by edits, among which the child is drawn.
     """
 
     population: int = 50

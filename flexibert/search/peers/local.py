@@ -20,7 +20,7 @@ class LocalSearch:
     would throw away what is known.
 
     Attributes:
-        neighbourhood: How many nearest candidates count as neighbours of a network.
+        neighbourhood: How many nearest candidates, by edits of properties, count as neighbours of a network; ties too.
     """
 
     neighbourhood: int = 20
