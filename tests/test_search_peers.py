@@ -8,6 +8,7 @@ import pytest
 from flexibert.errors import SearchError
 from flexibert.search.interface import Observations, Pool, Proposal
 from flexibert.search.methods import METHODS, method_named
+from flexibert.search.peers.tpe import choices_of
 from flexibert.search.pool import pool_of_models
 
 REASONS = {"initial", "optimisation", "uncertainty", "diversity", "aleatoric", "baseline"}
@@ -154,6 +155,16 @@ LEARNERS = [name for name in METHODS if name not in CONTROLS and not name.starts
 def test_learns_from_what_it_saw(name, pool, chance):
     seeds = range(12) if name in ("evolution", "local", "reinforce") else range(4)
     assert np.mean([regret(name, pool, seed, 20, 3) for seed in seeds]) < 0.75 * chance
+
+
+def test_tpe_chooses_the_properties_of_models():
+    shallow = {"l": 1, "o": ["sa"], "h": [128], "n": [2], "f": [[256]], "p": ["sdp"]}
+    deep = {"l": 2, "o": ["sa", "l"], "h": [128, 128], "n": [2, 2], "f": [[256], [256]], "p": ["wma", "dft"]}
+    other = deep | {"o": ["sa", "c"], "p": ["sdp", 5], "f": [[512], [256]]}
+    choices = choices_of(pool_of_models(["a", "b", "c"], [shallow, deep, other]))
+    assert choices.categorical.all()
+    # depth, operation and width of layer 1; of layer 2 the operation, or that there is none, and all that it brings
+    assert sorted(choices.levels.tolist()) == [2, 2, 2, 2, 2, 2, 2, 3]
 
 
 def test_largest_takes_the_models_by_size(pool):

@@ -76,11 +76,18 @@ def test_a_new_model_is_placed_in_a_loaded_library(tmp_path, metric):
 
 def test_features_tell_models_apart():
     models = PAPER.sample(300, 1, seed=1)
-    encoded = encode(models)
+    encoded = encode(models).matrix
     assert len(np.unique(encoded, axis=0)) == 300
     assert encoded.min() == 0
     assert encoded.max() == 1
     assert np.ptp(encoded, axis=0).min() > 0
+
+
+def test_columns_of_features_are_grouped_by_property():
+    features = encode(PAPER.sample(300, 1, seed=1))
+    for group in np.unique(features.groups):
+        shares = features.matrix[:, features.groups == group].sum(axis=1)
+        assert set(shares) <= {0, 1}  # one value of a property, or none where the layer is not there
 
 
 def test_children_take_each_stack_from_one_of_two_parents():

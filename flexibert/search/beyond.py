@@ -16,10 +16,9 @@ from flexibert.files import read_json
 from flexibert.search.ascent import ascend
 from flexibert.search.boshnas import Surrogate
 from flexibert.search.interface import Observations, Pool
-from flexibert.search.pool import encoder_size
+from flexibert.search.pool import encoder_size, model_columns
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.features import encode
 from flexibert.space.library import Library
 
 FRONTIER = 8  # candidates that are edited at first; twice as many of their edits afterwards
@@ -154,7 +153,7 @@ def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 
 def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture, np.ndarray]) -> Pool:
-    """The pool with further models at given points; without distances and neighbours, and with features encoded anew.
+    """The pool with further models at given points, all features encoded anew.
 
     Args:
         pool: The candidates.
@@ -169,10 +168,8 @@ def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture,
         pool,
         ids=[*pool.ids, *(model.id for model in models)],
         embedding=np.concatenate([pool.embedding, list(points.values())]),
-        features=encode([*known, *models]),
         identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
         sizes=sizes,
         architectures=[*pool.architectures, *(model.to_model_dict() for model in models)],
-        groups=None,
-        levels=None,
+        **model_columns([*known, *models]),
     )

@@ -63,9 +63,9 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     networks = list(dict.fromkeys(architectures))
     number = {architecture: place for place, architecture in enumerate(networks)}
     identity = np.array([number[architecture] for architecture in architectures])
-    features = encode(architectures)
+    columns = model_columns(architectures)
     if embedding == "naive":
-        coordinates = features
+        coordinates = columns["features"]
     elif len(networks) <= MOST_DISTANCES:
         distances = edit_distances(networks, Ranks.of_architectures(networks))
         coordinates = embed(distances, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
@@ -74,10 +74,10 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     return Pool(
         ids=list(ids),
         embedding=coordinates,
-        features=features,
         identity=identity,
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
         architectures=list(models),
+        **columns,
     )
 
 
@@ -92,15 +92,24 @@ def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") ->
     _check_embedding(embedding)
     library = Library.load(folder)
     architectures = [Architecture.from_model_dict(model) for model in library.architectures]
-    features = encode(architectures)
+    columns = model_columns(architectures)
     return Pool(
         ids=library.ids,
-        embedding=features if embedding == "naive" else library.embedding,
-        features=features,
+        embedding=columns["features"] if embedding == "naive" else library.embedding,
         identity=np.arange(len(architectures)),
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
         architectures=library.architectures,
+        **columns,
     )
+
+
+def model_columns(architectures: Sequence[Architecture]) -> dict[str, np.ndarray]:
+    """The fields `features`, `groups` and `levels` of a pool of models.
+
+    No category counts as shared between properties: what is alike in different layers is for the embedding to tell.
+    """
+    features = encode(architectures)
+    return {"features": features.matrix, "groups": features.groups, "levels": np.arange(len(features.groups))}
 
 
 def _check_embedding(embedding: str | None) -> None:

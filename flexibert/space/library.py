@@ -165,7 +165,7 @@ class Library:
         """The naive encoding of each model (see `features.encode`); float32, shape (models, columns)."""
         from flexibert.space.features import encode
 
-        return encode([Architecture.from_model_dict(model) for model in self.architectures])
+        return encode([Architecture.from_model_dict(model) for model in self.architectures]).matrix
 
     @cached_property
     def ranks(self) -> Ranks:

@@ -35,7 +35,8 @@ class Choices:
 def choices_of(pool: Pool) -> Choices:
     """Each property that the feature columns encode as one choice; those with a single value are left out.
 
-    A property with a quantity is ordered by it, one that has categories only is categorical.
+    A property with a quantity is ordered by it. One that has categories only is categorical, and each combination of
+    its columns is a category: mixed heads, or a layer that a model does not have, are categories of their own.
     """
     width = pool.features.shape[1]
     groups = np.arange(width) if pool.groups is None else pool.groups
@@ -44,8 +45,8 @@ def choices_of(pool: Pool) -> Choices:
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)
         quantities = own[levels[own] < 0]
-        values = pool.features[:, quantities[0]] if len(quantities) else pool.features[:, own].argmax(axis=1)
-        code = np.unique(values, return_inverse=True)[1]
+        values = pool.features[:, quantities[0] if len(quantities) else own]
+        code = np.unique(values, axis=0, return_inverse=True)[1].reshape(-1)
         if code.max(initial=0) > 0:
             codes.append(code)
             categorical.append(len(quantities) == 0)
