@@ -18,10 +18,10 @@ def _factory(module: str, name: str, **settings: object) -> Callable[[], Method]
 
 
 METHODS: dict[str, Callable[[], Method]] = {
-    "boshnas": _factory("boshnas", "Boshnas"),
-    "boshnas-paper": _factory("boshnas_paper", "PaperBoshnas"),
-    "boshnas-paper-first-order": _factory("boshnas_paper", "PaperBoshnas", second_order=False),
-    "boshnas-paper-homoscedastic": _factory("boshnas_paper", "PaperBoshnas", heteroscedastic=False),
+    "boshnas": _factory("boshnas.method", "Boshnas"),
+    "boshnas-paper": _factory("paper.method", "PaperBoshnas"),
+    "boshnas-paper-first-order": _factory("paper.method", "PaperBoshnas", second_order=False),
+    "boshnas-paper-homoscedastic": _factory("paper.method", "PaperBoshnas", heteroscedastic=False),
     "random": _factory("peers.controls", "RandomSearch"),
     "largest": _factory("peers.controls", "LargestFirst"),
     "largest-group": _factory("peers.controls", "LargestGroup"),
