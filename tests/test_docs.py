@@ -135,15 +135,15 @@ def test_files_that_are_named_exist(page):
 
 
 def tree_entries() -> set[str]:
-    """Paths of the tree in the README."""
+    """Paths of the tree in the README; a folder's entries stand two blanks further in."""
     (tree,) = [block for block in blocks(ROOT / "README.md", "text") if "Snakefile" in block]
-    found, folder = set(), ""
+    found, folders = set(), [""]
     for line in tree.splitlines():
-        names = line.strip().split("  ")[0] if line.startswith("  ") else line.split("  ")[0]
-        names = re.match(r"[\w./-]+(, [\w./-]+)*", names).group()
-        if not line.startswith("  "):
-            folder = names if names.endswith("/") else ""
-        found |= {(folder if line.startswith("  ") else "") + name for name in names.split(", ")}
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.match(r"[\w./-]+(, [\w./-]+)*", line.strip()).group().split(", ")
+        entries = [folders[depth] + name for name in names]
+        folders[depth + 1 :] = [entries[0]]
+        found.update(entries)
     return found
 
 
@@ -152,7 +152,7 @@ def test_the_tree_of_the_readme_shows_what_is_there():
     assert [entry for entry in entries if not (ROOT / entry).exists()] == []
     parts = [
         *ROOT.glob("rules/*.smk"),
-        *ROOT.glob("flexibert/*/"),
+        *(path.parent for path in ROOT.glob("flexibert/*/**/__init__.py")),
         *ROOT.glob("flexibert/*.py"),
         *ROOT.glob("config/*"),
     ]

@@ -9,7 +9,7 @@ has three parts. Here they are
 - the *epistemic* uncertainty: their posterior variance over all plausible hyperparameters and both views, instead of a
   student that imitates a teacher's dropout;
 - the *second-order search* of the acquisition: the exact maximum over the candidates that are enumerated, and
-  quasi-Newton ascent in the embedding followed by local edits beyond them (`beyond_library`), instead of AdaHessian from
+  quasi-Newton ascent in the embedding and local edits beyond them (`beyond_library`), instead of AdaHessian from
   cold starts.
 
 What was tried, and what helped, stands in docs/search-evidence.md.
