@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_docs import blocks
 from toy import ROOT, TEST_CONFIG, Done
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -18,7 +19,7 @@ HERE = str(ROOT / "workflow/Snakefile")
 
 
 def write_workflow(
-    folder: Path, use: str = "rule * from flexibert", prefix: str = "", source: str = repr(HERE), more: str = ""
+    folder: Path, use: str = "rule * from flexibert", prefix: str = "", source: str = repr(HERE)
 ) -> None:
     """A workflow of someone else, in the layout that snakedeploy makes, with the toy's settings."""
     (folder / "config").mkdir(parents=True)
@@ -38,7 +39,6 @@ module flexibert:
 
 
 use {use}
-{more}
 """
     )
 
@@ -84,16 +84,21 @@ def test_a_finished_search_is_found_finished(toy, tmp_path, use, place):
     assert "Nothing to be done" in planned.text
 
 
-def test_jobs_run_and_the_holder_is_asked_where_a_workflow_wants_it(tmp_path):
-    handlers = "".join(f"\n\n{name}:\n    flexibert.{name}()\n" for name in ("onstart", "onsuccess", "onerror"))
-    write_workflow(tmp_path, prefix='prefix: "deep"', more=handlers)
-    made = call(tmp_path, "deep/results/test/config.yaml")
+def test_the_example_of_the_readme_runs_and_asks_who_holds_the_folder(tmp_path):
+    folder = tmp_path / "other"
+    write_workflow(folder)
+    (example,) = blocks(ROOT / "README.md", "snakemake")
+    (folder / "workflow/Snakefile").write_text(example)
+    (folder / "config/config.yaml").write_text(yaml.safe_dump({"encoders": yaml.safe_load(TEST_CONFIG.read_text())}))
+    (tmp_path / "flexibert").symlink_to(ROOT)
+    results = folder / "encoders/results/test"
+    made = call(folder, "encoders/results/test/config.yaml")
     assert made.ok, made.text
-    assert yaml.safe_load((tmp_path / "deep/results/test/config.yaml").read_text())["name"] == "test"
-    assert not (tmp_path / "results").exists()
+    assert yaml.safe_load((results / "config.yaml").read_text())["name"] == "test"
+    assert not (folder / "results").exists()
     holder = {"pid": 1, "started": "1", "host": "elsewhere", "user": "ada", "since": "2023-05-01 12:00:00"}
-    (tmp_path / "deep/results/test/.holder.json").write_text(json.dumps(holder))
-    refused = call(tmp_path, "deep/results/test/text/sotu/documents-0000.parquet")
+    (results / ".holder.json").write_text(json.dumps(holder))
+    refused = call(folder, "encoders/results/test/text/sotu/documents-0000.parquet")
     assert not refused.ok
     assert "held by process 1 of ada on elsewhere" in refused.text
 
