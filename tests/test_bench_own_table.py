@@ -45,10 +45,8 @@ def test_the_models_differ_by_more_than_the_noise_of_a_training(rows):
     assert 0 < noise < np.std(list(scores.values()))
 
 
-def test_it_ships_with_the_package_and_stays_small():
+def test_it_stays_small_enough_to_ship_with_the_package():
     assert TABLE.stat().st_size + REPEATS.stat().st_size < 300_000
-    packaged = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert '"**/*.jsonl"' in packaged
 
 
 def test_methods_can_be_compared_on_it(tmp_path, capsys):

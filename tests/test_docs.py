@@ -21,7 +21,12 @@ from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "config/README.md", ROOT / "results/README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("docs/*.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "config/README", "results/README")),
+    ]
+)
 SPACE_KEYS = {"operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels"}
 
 
@@ -249,7 +254,9 @@ def test_the_slurm_profile_is_explained_key_by_key():
 
 
 def test_local_rules_are_listed():
-    rules = re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text().partition("localrules:")[2], re.MULTILINE)
+    text = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
+    definitions = re.split(r"^(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
+    rules = [name for name, body in zip(definitions[::2], definitions[1::2], strict=True) if "localrule: True" in body]
     sentence = re.search(r"The rules (.*?) work for seconds", (ROOT / "docs/cluster.md").read_text()).group(1)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(rules)
 

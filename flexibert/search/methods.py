@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from flexibert.errors import SearchError
+from flexibert.extras import missing_extra
 from flexibert.search.interface import Method
 
 
@@ -38,10 +39,12 @@ def method_named(name: str) -> Method:
     """Make the search method called `name`.
 
     Raises:
-        SearchError: No such method; the sentence lists those that exist.
+        SearchError: No such method; the sentence lists those that exist. Or its package is not installed.
     """
     if name not in METHODS:
         close = difflib.get_close_matches(name, METHODS, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         raise SearchError(f"method '{name}' does not exist; choose one of {', '.join(METHODS)}.{hint}")
+    if missing := missing_extra(name):
+        raise SearchError(f"method {missing}")
     return METHODS[name]()
