@@ -14,6 +14,7 @@ MAY_KNOW = {
     "encoder": {"space"},
     "training": {"data", "encoder"},
     "search": {"space"},
+    "evidence": {"space"},
     "report": {"space"},
     "preflight": {"data", "space"},
     "cli": {"encoder", "report", "search", "space"},
