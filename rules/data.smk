@@ -97,13 +97,14 @@ rule download_task:
 
 
 rule task:
-    """Tokenised training and validation rows of one labelled task."""
+    """Tokenised training, validation and test rows of one labelled task."""
     input:
         download_of_task,
         tokenizer="<results>/tokenizer/tokenizer.json",
     output:
         train="<results>/tasks/{task}/train.npz",
         validation="<results>/tasks/{task}/validation.npz",
+        test=["<results>/tasks/{task}/test.npz"] if CFG["tasks"]["test_share"] else [],
         card="<results>/tasks/{task}/task.json",
     log:
         "<logs>/task/{task}.log",
