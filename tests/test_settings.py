@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SCHEMA = read_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 DEFAULT = resolve({}, ROOT)
 PARTS = {"corpus": {"sources"}, "tasks": {"suites"}, "search": {"levels"}}  # keys that have types of their own
-SECTIONS = Section.__subclasses__()
+SECTIONS = [kind for kind in Section.__subclasses__() if kind.__module__ == Section.__module__]
 
 
 def definition(place: str) -> dict:

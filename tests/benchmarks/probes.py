@@ -19,6 +19,7 @@ from flexibert.data import corpus, duplicates, shards, tasks, tokenizer
 from flexibert.encoder.checkpoint import save_model
 from flexibert.files import read_json, write_json
 from flexibert.training.finetune import finetune
+from flexibert.training.job import FinetuneJob, PretrainJob
 from flexibert.training.metrics import Answers, points
 from flexibert.training.pretrain import new_network, pretrain
 
@@ -119,19 +120,11 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path, steps: int) -
     run |= {"source": None, "overlap": None}
     start = time.perf_counter()
     if not (trained / "card.json").exists():
-        pretrain(
-            run,
-            manifest,
-            tokens,
-            SETTINGS["pretrain"] | {"steps": steps},
-            SETTINGS["model"],
-            1,
-            work / "resume",
-            trained,
-            SETTINGS["jobs"],
-        )
-        torch.manual_seed(1)
-        save_model(fresh, new_network(MODELS[name], tokens, SETTINGS["model"]))
+        job = {"run": run, "manifest": manifest, "tokenizer": tokens, "model": SETTINGS["model"], "seed": 1}
+        job |= {"settings": SETTINGS["pretrain"] | {"steps": steps}, "jobs": SETTINGS["jobs"]}
+        job = PretrainJob.from_mapping(job | {"resume": work / "resume", "out": trained})
+        pretrain(job)
+        save_model(fresh, new_network(job))
         write_json(fresh / "card.json", {**read_json(trained / "card.json"), "recipe": "fresh"})
     return time.perf_counter() - start
 
@@ -139,7 +132,8 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path, steps: int) -
 def fine_tuned(run: Path, work: Path, task: str, seed: int) -> float:
     """Score in points of one fine-tuning."""
     out = work / "glue" / task
-    finetune(run, work / "tasks" / task, SETTINGS["finetune"], seed, work / "resume", out, SETTINGS["jobs"])
+    job = {"run_dir": run, "task_dir": work / "tasks" / task, "settings": SETTINGS["finetune"], "seed": seed}
+    finetune(FinetuneJob.from_mapping(job | {"resume": work / "resume", "out": out, "jobs": SETTINGS["jobs"]}))
     return read_json(out / "best.json")["score"]
 
 
