@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import flexibert
 from flexibert.errors import UsageError
@@ -258,7 +259,7 @@ def _params(options: argparse.Namespace) -> None:
     model = model_by_name_or_file(options.model)
     settings = {"vocab_size": options.vocabulary, "max_positions": options.max_positions}
     settings |= {"token_types": options.token_types, "tie_word_embeddings": options.tied}
-    costs = parameters(model, None if options.head == "none" else options.head, **settings)
+    costs: dict[str, Any] = parameters(model, None if options.head == "none" else options.head, **settings)
     costs["flops_per_token"] = flops_per_token(model, options.length)
     if options.measure:
         how = {"batch": options.batch, "length": options.length, "threads": options.threads, "device": options.device}

@@ -21,10 +21,15 @@ def test_layers_follow_the_dictionary():
     assert last.feed_forward == (1024,)
 
 
-def test_dictionary_is_returned_as_given_and_free_to_change():
-    settings = EncoderSettings.from_model_dict(TINY)
-    settings.to_model_dict()["h"][0] = 7
-    assert settings.to_model_dict() == TINY
+def test_a_config_file_s_content_gives_the_settings_back():
+    settings = EncoderSettings.from_model_dict(TINY, vocab_size=10, dropout=0.2, attn_implementation="eager")
+    config = settings.to_config()
+    assert config["model"] == TINY
+    assert "attn_implementation" not in config
+    read = EncoderSettings.from_config(config | {"model_type": "flexibert"}, attn_implementation="eager")
+    assert read == settings
+    with pytest.raises(DesignSpaceError, match="expected a model dictionary"):
+        EncoderSettings.from_config({})
 
 
 def test_equal_heads_form_one_group_in_any_order():

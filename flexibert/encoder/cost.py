@@ -109,8 +109,8 @@ def _operation_products(group: HeadGroup, hidden: int, length: int) -> int:
     if group.parameter == "wma":
         products += width * head_size
     if group.operation == "c":
-        products += hidden * group.parameter + 2 * hidden * width  # span, convolved values
-        products += width * heads * group.parameter + width * group.parameter  # kernel, convolution
+        products += hidden * group.kernel_size + 2 * hidden * width  # span, convolved values
+        products += width * heads * group.kernel_size + width * group.kernel_size  # kernel, convolution
     return products
 
 

@@ -123,6 +123,8 @@ def _write_model(run: Run, task: str | None, folder: Path) -> None:
 def _write_code(folder: Path) -> None:
     for module in CODE:
         spec = find_spec(module)
+        assert spec is not None
+        assert spec.origin is not None  # a file of this package
         source = Path(spec.origin).read_text(encoding="utf-8")
         write_text(folder / f"{module.rpartition('.')[2]}.py", IMPORT.sub(r"\1from .\2 import ", source))
 

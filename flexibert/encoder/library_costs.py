@@ -14,6 +14,7 @@ from flexibert.files import read_json, write_parquet
 if TYPE_CHECKING:
     import torch
 
+Part = LayerSettings | int  # a layer, or the width of embeddings
 PASSES = 12  # timed passes of each kind of layer; the median counts
 
 
@@ -65,31 +66,32 @@ def latencies(models: Sequence[Mapping[str, Any]], length: int, **settings: Any)
     import torch
 
     torch.set_num_threads(1)
-    known: dict[LayerSettings | int, float] = {}
+    known: dict[Part, float] = {}
     results = []
     for model in models:
         encoder_settings = EncoderSettings.from_model_dict(model, **settings)
-        parts = [
-            encoder_settings.layers[0].hidden,
-            *encoder_settings.layers,
-        ]  # the embeddings' time follows their width
+        parts = _parts(encoder_settings)
         if any(part not in known for part in parts):
             known |= {part: value for part, value in _measure(encoder_settings, length).items() if part not in known}
         results.append(round(1000 * sum(known[part] for part in parts), 4))
     return results
 
 
-def _measure(settings: EncoderSettings, length: int) -> dict[LayerSettings | int, float]:
+def _parts(settings: EncoderSettings) -> list[Part]:
+    """What is measured of a model: its embeddings, whose time follows their width, and its layers."""
+    return [settings.layers[0].hidden, *settings.layers]
+
+
+def _measure(settings: EncoderSettings, length: int) -> dict[Part, float]:
     """Median seconds of each kind of layer of one model, and of its embeddings under their width."""
     import torch
 
     from flexibert.encoder.network import Encoder
 
     encoder = Encoder(settings).eval()
-    seconds: dict[LayerSettings | int, list[float]] = {settings.layers[0].hidden: []}
-    seconds |= {layer: [] for layer in settings.layers}
-    parts = zip([settings.layers[0].hidden, *settings.layers], [encoder.embeddings, *encoder.layers], strict=True)
-    for part, module in parts:
+    parts = _parts(settings)
+    seconds: dict[Part, list[float]] = {part: [] for part in parts}
+    for part, module in zip(parts, [encoder.embeddings, *encoder.layers], strict=True):
         _time_calls(module, seconds[part])
     ids = torch.zeros(1, length, dtype=torch.long)
     with torch.inference_mode():

@@ -16,6 +16,7 @@ from flexibert.encoder.checkpoint import load_model, save_model
 from flexibert.encoder.network import SequenceClassifier
 from flexibert.files import file_digest, read_json, write_json, write_text
 from flexibert.log import Progress
+from flexibert.runs import Status
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
 from flexibert.training.hardware import CostMeter, Hardware
@@ -79,7 +80,7 @@ class Tuning:
 
     def run(self) -> None:
         """Do the trials that are left and write the results."""
-        while self.card["status"] == "ok" and len(self.trials) < self.settings.trials:
+        while self.card["status"] == Status.OK and len(self.trials) < self.settings.trials:
             trial = Tuner(self.settings, self.seed, self.trials).next()
             self._train(trial)
             self.trials.append(trial)
@@ -152,7 +153,7 @@ class Tuning:
             trial.state, trial.reason = "failed", f"diverged: {divergence}"
             logger.warning("%s: %s", label, trial.reason)
         progress.close()
-        self._fill_in(trial, training)
+        self._fill_in(trial, training, network)
 
     def _classifier(self, seed: int) -> SequenceClassifier:
         """The run's encoder under a fresh classifier, whose regression starts at the mean of the training labels."""
@@ -173,7 +174,7 @@ class Tuning:
             return True
         return False
 
-    def _fill_in(self, trial: Trial, training: Training) -> None:
+    def _fill_in(self, trial: Trial, training: Training, network: SequenceClassifier) -> None:
         history = training.history
         trial.scores = [row["score"] for row in history.rows]
         trial.epochs, trial.tokens = len(history.rows), history.tokens
@@ -185,7 +186,7 @@ class Tuning:
         trial.metrics = {name: row[name] for name in self.task["metrics"]}
         if self.settings.keep_weights and best_of([*self.trials, trial]) is trial:
             training.use_best()
-            save_model(self._weights(trial), training.network, self.task["labels"])
+            save_model(self._weights(trial), network, self.task["labels"])
             for before in self.trials:
                 shutil.rmtree(self._weights(before), ignore_errors=True)
 
@@ -199,7 +200,7 @@ class Tuning:
             "model": self.card["model"],
             "recipe": self.card["recipe"],
             "task": self.task["task"],
-            "status": "failed" if best is None else "ok",
+            "status": Status.FAILED if best is None else Status.OK,
             "reason": reason,
             "score": None if best is None else best.score,
             "metrics": {} if best is None else best.metrics,

@@ -1,11 +1,11 @@
 """One training job as a value: made by a rule's script, handed through torchrun, and named by its content."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flexibert.files import file_digest
+from flexibert.runs import Run
 from flexibert.settings import FinetuneSettings, JobsSettings, ModelSettings, PretrainSettings, Section
 from flexibert.training.state import StateKeeper, identity_of
 
@@ -38,14 +38,14 @@ class PretrainJob(Job):
     """Masked-language modelling of one run, from scratch or from a neighbour's weights.
 
     Attributes:
-        run: model, recipe, architecture (model dictionary), origin, source, overlap; repeated in the card.
+        run: What is trained; repeated in the card.
         manifest: corpus/manifest.json.
         tokenizer: tokenizer.json with its facts beside it.
         settings: How it is trained.
         model: What the design space leaves open.
     """
 
-    run: Mapping[str, Any]
+    run: Run
     manifest: Path
     tokenizer: Path
     settings: PretrainSettings
@@ -54,7 +54,7 @@ class PretrainJob(Job):
     def identity(self, revision: int, **further: Any) -> str:
         """Name of all that decides the result; `further` is what a transfer adds."""
         return identity_of(
-            run=self.run,
+            run=self.run.to_mapping(),
             settings=self.settings.to_mapping(),
             model=self.model.to_mapping(),
             seed=self.seed,

@@ -16,6 +16,7 @@ from flexibert.encoder.network import MaskedLanguageModel
 from flexibert.encoder.settings import EncoderSettings
 from flexibert.files import write_json, write_text
 from flexibert.log import Progress
+from flexibert.runs import Status
 from flexibert.seeds import derive_seed
 from flexibert.settings import PretrainSettings
 from flexibert.stages import REVISION
@@ -63,7 +64,7 @@ def new_network(job: PretrainJob) -> MaskedLanguageModel:
     torch.manual_seed(derive_seed(job.seed, "weights"))
     facts = tokenizer_facts(job.tokenizer)
     settings = EncoderSettings.from_model_dict(
-        job.run["architecture"], vocab_size=facts.vocabulary, pad_token_id=facts.pad, **job.model.to_mapping()
+        job.run.architecture, vocab_size=facts.vocabulary, pad_token_id=facts.pad, **job.model.to_mapping()
     )
     return MaskedLanguageModel(settings)
 
@@ -109,7 +110,7 @@ class Text:
             yield {"input_ids": torch.from_numpy(inputs), "labels": torch.from_numpy(labels)}, predicted
 
 
-def train_and_write(job: PretrainJob, network: nn.Module, identity: str) -> None:
+def train_and_write(job: PretrainJob, network: MaskedLanguageModel, identity: str) -> None:
     """Train `network` in place as the job says, from its newest state on, and write the run's results."""
     settings, hardware = job.settings, Hardware.from_settings(job.jobs, job.settings.precision)
     text = Text(job.manifest, job.tokenizer, settings)
@@ -117,7 +118,7 @@ def train_and_write(job: PretrainJob, network: nn.Module, identity: str) -> None
         keeper = job.keeper(identity) if hardware.leads else None
         progress = None
         if hardware.leads:
-            progress = Progress(f"pretrain {job.run['model']}", settings.steps, job.resume / "progress.json")
+            progress = Progress(f"pretrain {job.run.name.model}", settings.steps, job.resume / "progress.json")
         network.to(hardware.device)
         training = Training(
             network,
@@ -138,11 +139,11 @@ def train_and_write(job: PretrainJob, network: nn.Module, identity: str) -> None
                 training.history.rows.append(training.measure())
         except DivergenceError as divergence:
             reason = f"diverged: {divergence}"
-            logger.warning("%s/%s %s", job.run["model"], job.run["recipe"], reason)
+            logger.warning("%s %s", job.run.name, reason)
         if progress is not None:
             progress.close()
         if keeper is not None:
-            _write(job, training, reason, keeper)
+            _write(job, network, training, reason, keeper)
 
 
 def held_out_loss(network: nn.Module, text: Text, hardware: Hardware) -> float:
@@ -164,20 +165,22 @@ def held_out_loss(network: nn.Module, text: Text, hardware: Hardware) -> float:
     return mean
 
 
-def _write(job: PretrainJob, training: Training, reason: str | None, keeper: StateKeeper) -> None:
+def _write(
+    job: PretrainJob, network: MaskedLanguageModel, training: Training, reason: str | None, keeper: StateKeeper
+) -> None:
     history, last = training.history, (training.history.rows or [{}])[-1]
-    card = dict(job.run) | {
-        "status": "ok" if reason is None else "failed",
+    card = job.run.to_mapping() | {
+        "status": Status.OK if reason is None else Status.FAILED,
         "reason": reason,
         "steps": history.step,
         "tokens": history.tokens,
         "train_loss": last.get("train_loss"),
         "validation_loss": last.get("validation_loss"),
-        "parameters": sum(value.numel() for value in training.network.parameters()),
+        "parameters": sum(value.numel() for value in network.parameters()),
     }
     training.drop_infinite_weights()
     with whole_results(job.out, keeper) as folder:
-        save_model(folder, training.network)
+        save_model(folder, network)
         write_json(folder / "card.json", card)
         write_json(folder / "cost.json", training.meter.card(history.tokens))
         write_text(folder / "curve.csv", curve(history.rows))

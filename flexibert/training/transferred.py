@@ -40,4 +40,4 @@ def transfer_run(job: PretrainJob, source: str | Path, mode: TransferMode, steps
     continued = replace(job, settings=replace(job.settings, steps=steps, warmup_steps=warmup))
     inputs = {name: file_digest(Path(source) / name) for name in ("config.json", "model.safetensors")}
     identity = continued.identity(REVISION["transfer"], transfer={"mode": mode, "steps": steps}, **inputs)
-    train_and_write(replace(continued, run={**job.run, "overlap": overlap}), network, identity)
+    train_and_write(replace(continued, run=replace(job.run, overlap=overlap)), network, identity)

@@ -17,6 +17,7 @@ from typing import Any
 from flexibert.config import read_yaml
 from flexibert.encoder.transfer import predicted_overlap
 from flexibert.files import read_json
+from flexibert.runs import Run, RunName
 from flexibert.settings import JobsSettings, ModelSettings, PretrainSettings
 from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
@@ -69,14 +70,14 @@ def main() -> None:
         for mode in ("fresh", "ordered", "random-projection"):
             if mode == "random-projection" and name != "hidden sizes doubled":
                 continue  # equal to ordered transfer where few sizes differ
-            run = {"model": "target", "recipe": mode, "architecture": target, "origin": mode, "source": None}
+            run = Run(RunName.of("target", "scratch"), target)
             with tempfile.TemporaryDirectory() as folder:
                 job = PretrainJob(
                     seed=options.seed,
                     resume=Path(folder) / "resume",
                     out=Path(folder) / "out",
                     jobs=JobsSettings.from_mapping(defaults["jobs"] | JOBS),
-                    run=run | {"overlap": None},
+                    run=run,
                     manifest=manifest,
                     tokenizer=tokenizer,
                     settings=PretrainSettings.from_mapping(settings),
