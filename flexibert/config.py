@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from flexibert.errors import ConfigError
+from flexibert.runs import Recipe
 
 Settings = dict[str, Any]
 
@@ -91,10 +92,9 @@ def training_settings(settings: Settings, stage: str, recipe: str) -> Settings:
 
     Args:
         stage: "pretrain" or "finetune".
-        recipe: "scratch", "from-...", "final" or "retuned-...".
+        recipe: Name of a recipe.
     """
-    kind = recipe.split("-")[0]
-    section = {"final": "final", "retuned": "retune"}.get(kind)
+    section = Recipe.parse(recipe).kind.section
     return merge(settings[stage], settings[section][stage] if section else {})
 
 

@@ -239,7 +239,8 @@ class Layout(Folder):
     logs = File("logs")
     benchmarks = File("benchmarks")
     resume = File("resume")
-    training_state = File("resume/{stage}/{model}/{recipe}")
+    pretraining_state = File("resume/pretrain/{model}/{recipe}")
+    transfer_state = File("resume/transfer/{model}/{recipe}")
     tuning_state = File("resume/finetune/{model}/{recipe}/{task}")
 
 

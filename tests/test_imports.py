@@ -16,6 +16,7 @@ GROUND_FLOOR = {
     "layout",
     "log",
     "provenance",
+    "run_index",
     "runs",
     "seeds",
     "settings",
