@@ -178,10 +178,11 @@ def _add_library(commands: argparse._SubParsersAction) -> None:
 def _library(options: argparse.Namespace) -> None:
     import json
 
+    from flexibert.settings import LibrarySettings
     from flexibert.space.design_space import DesignSpace
     from flexibert.space.library.library import level_library
 
-    settings = {key: getattr(options, key) for key in ("graphs", "dimensions", "metric", "recipe", "neighbours")}
+    settings = LibrarySettings(options.graphs, options.dimensions, options.metric, options.recipe, options.neighbours)
     space = DesignSpace.from_yaml(options.space)
     library = level_library(space, options.level, settings, options.seed, options.out, options.processes)
     print(json.dumps(library.card))

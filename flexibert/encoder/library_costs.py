@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flexibert.encoder.cost import cost_table
 from flexibert.encoder.settings import EncoderSettings, LayerSettings
 from flexibert.files import read_json, write_parquet
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     import torch
@@ -36,30 +37,30 @@ def write_costs(
     import pandas
 
     table = pandas.read_parquet(models, columns=["id", "model"])
-    dictionaries = [json.loads(text) for text in table["model"]]
+    architectures = [Architecture.from_model_dict(json.loads(text)) for text in table["model"]]
     settings = {"vocab_size": read_json(vocabulary)["vocabulary"], "max_positions": max_positions}
-    costs = pandas.DataFrame(cost_table(dictionaries, length, **settings))
+    costs = pandas.DataFrame(cost_table(architectures, length, **settings))
     costs.insert(0, "id", table["id"])
-    costs["latency_ms"] = latencies(dictionaries, length, **settings) if latency else float("nan")
+    costs["latency_ms"] = latencies(architectures, length, **settings) if latency else float("nan")
     write_parquet(out, costs)
 
 
 def costs_of(
     vocabulary: str | Path, max_positions: int, length: int
-) -> Callable[[Sequence[Mapping[str, Any]]], list[dict[str, int]]]:
-    """A function that gives `parameters` and `flops_per_token` of model dictionaries; arguments as of `write_costs`."""
+) -> Callable[[Sequence[Architecture]], list[dict[str, int]]]:
+    """A function that gives `parameters` and `flops_per_token` of models; arguments as of `write_costs`."""
     tokens = read_json(vocabulary)["vocabulary"]
     return partial(cost_table, length=length, vocab_size=tokens, max_positions=max_positions)
 
 
-def latencies(models: Sequence[Mapping[str, Any]], length: int, **settings: Any) -> list[float]:
+def latencies(architectures: Sequence[Architecture], length: int, **settings: Any) -> list[float]:
     """Milliseconds of one sequence through each model, as the sum of its layers' measured times, on one CPU thread.
 
     A library has thousands of models but few kinds of layer: each kind is measured once. The sum leaves out the
     little that layers share (masks, matrices of transforms).
 
     Args:
-        models: Model dictionaries.
+        architectures: The models.
         length: Tokens of the sequence.
         settings: Further attributes of `EncoderSettings`.
     """
@@ -68,8 +69,8 @@ def latencies(models: Sequence[Mapping[str, Any]], length: int, **settings: Any)
     torch.set_num_threads(1)
     known: dict[Part, float] = {}
     results = []
-    for model in models:
-        encoder_settings = EncoderSettings.from_model_dict(model, **settings)
+    for architecture in architectures:
+        encoder_settings = EncoderSettings(architecture, **settings)
         parts = _parts(encoder_settings)
         if any(part not in known for part in parts):
             known |= {part: value for part, value in _measure(encoder_settings, length).items() if part not in known}

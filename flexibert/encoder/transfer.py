@@ -12,7 +12,7 @@ widths would seem to share most of their weights, with no layer in common. A ran
 transfer would: it cannot carry more than the smaller of two matrices holds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, get_args
@@ -22,6 +22,7 @@ from flexibert.encoder.shapes import count, layer_shapes, relative_reach
 from flexibert.errors import ModelError
 from flexibert.seeds import derive_seed
 from flexibert.settings import TransferMode
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
 MODES = get_args(TransferMode)
 
 
-def predicted_overlap(source: Mapping[str, Any], target: Mapping[str, Any], **settings: Any) -> float:
-    """The overlap that `transfer` would return, from the model dictionaries alone (0.2 ms, no PyTorch).
+def predicted_overlap(source: Architecture, target: Architecture, **settings: Any) -> float:
+    """The overlap that `transfer` would return, from the architectures alone (0.2 ms, no PyTorch).
 
     Args:
-        source: Model dictionary of the trained model.
-        target: Model dictionary of the model that takes its weights.
+        source: The trained model.
+        target: The model that takes its weights.
         settings: Further attributes of `EncoderSettings`, the same for both, e.g. max_positions=64.
 
     Returns:
         In [0, 1]; 1 for equal models.
     """
-    left, right = (EncoderSettings.from_model_dict(model, **settings) for model in (source, target))
+    left, right = (EncoderSettings(architecture, **settings) for architecture in (source, target))
     reach = relative_reach(right)
     shared = sum(_shared(*pair, reach) for pair in agreeing(left.layers, right.layers))
     return shared / sum(_size(layer, reach) for layer in right.layers)

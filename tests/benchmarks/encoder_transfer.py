@@ -19,6 +19,7 @@ from flexibert.encoder.transfer import predicted_overlap
 from flexibert.files import read_json
 from flexibert.runs import Run, RunName
 from flexibert.settings import JobsSettings, ModelSettings, PretrainSettings
+from flexibert.space.architecture import Architecture
 from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
 from flexibert.training.transferred import transfer_run
@@ -66,7 +67,10 @@ def main() -> None:
     print("| target | weights | overlap |" + "".join(f" {step} steps |" for step in steps))
     print("|---|---|---|" + "---|" * len(steps))
     for name, target in targets(card["architecture"]).items():
-        overlap = predicted_overlap(card["architecture"], target, max_positions=config["model"]["max_positions"])
+        overlap = predicted_overlap(
+            *map(Architecture.from_model_dict, (card["architecture"], target)),
+            max_positions=config["model"]["max_positions"],
+        )
         for mode in ("fresh", "ordered", "random-projection"):
             if mode == "random-projection" and name != "hidden sizes doubled":
                 continue  # equal to ordered transfer where few sizes differ

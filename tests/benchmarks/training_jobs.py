@@ -68,7 +68,7 @@ def jobs(folder: Path) -> None:
 
 def states(folder: Path) -> None:
     """Saving and reading one state."""
-    network = MaskedLanguageModel(EncoderSettings.from_model_dict(NAMED_MODELS["BERT-Mini"]))
+    network = MaskedLanguageModel(EncoderSettings(NAMED_MODELS["BERT-Mini"]))
     optimiser = AdamW(network, OptimiserSettings(1, 0, 1e-4, (0.9, 0.98), 1e-6, 0.01, None))
     tensors = dict(network.named_parameters()) | optimiser.state()
     keeper = StateKeeper(folder, "benchmark", 1, 1)

@@ -14,6 +14,7 @@ import yaml
 
 from flexibert.encoder.named import NAMED_MODELS
 from flexibert.files import read_json
+from flexibert.runs import Run, RunName
 from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
 
@@ -41,7 +42,7 @@ def main() -> None:
         "evaluate_every": max(1, options.steps // 4),
         "precision": options.precision,
     }
-    run = {"model": options.model, "recipe": "scratch", "architecture": NAMED_MODELS[options.model]}
+    run = Run(RunName.of(options.model, "scratch"), NAMED_MODELS[options.model].to_model_dict()).to_mapping()
     shared = {"run": run, "model": SETTINGS["model"] | {"max_positions": options.length}}
     shared |= {"manifest": options.results / "corpus" / "manifest.json", "jobs": SETTINGS["jobs"]}
     shared |= {"tokenizer": options.results / "tokenizer" / "tokenizer.json"}
