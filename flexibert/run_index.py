@@ -25,7 +25,7 @@ class RunIndex:
         self._read: dict[Path, int] = {}
 
     def find(self, model: str, recipe: str) -> Run:
-        """The run as it was first asked for.
+        """The run, without what a proposal says of it.
 
         Raises:
             KeyError: Nothing asks for it.
@@ -40,5 +40,5 @@ class RunIndex:
             changed = path.stat().st_mtime_ns
             if self._read.get(path) != changed:  # new, or made again by a changed search
                 for run in asked_in(path):
-                    self._runs.setdefault(run.name, run)
+                    self._runs.setdefault(run.name, run.alone)
                 self._read[path] = changed

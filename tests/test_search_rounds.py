@@ -238,7 +238,9 @@ def test_runs_are_found_by_name(library, tmp_path):
     rounds = Loop(library, tmp_path, {}, {}).run()
     index = RunIndex(tmp_path)
     for run in rounds[1]["proposals"]:
-        assert index.find(run["model"], run["recipe"]).architecture == run["architecture"]
+        found = index.find(run["model"], run["recipe"]).to_mapping()
+        assert found == {key: run[key] for key in ("model", "recipe", "architecture", "origin", "source", "overlap")}
+        assert list(found) == ["model", "recipe", "architecture", "origin", "source", "overlap"]
     with pytest.raises(KeyError):
         index.find("0" * 12, "scratch")
 

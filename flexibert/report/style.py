@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -38,7 +38,7 @@ def figure_style() -> Iterator[None]:
     """Matplotlib's settings for a figure of the report."""
     import matplotlib
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.hashsalt": SALT,
         "svg.fonttype": "none",  # text stays text: searchable, small, in the page's own type
         "font.family": "sans-serif",
@@ -80,6 +80,15 @@ def new_figure(height: float) -> "Figure":
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Ticks of the horizontal axis, which counts, at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = axes.xaxis.get_major_locator()
+    assert isinstance(locator, MaxNLocator)  # as of every linear axis
+    locator.set_params(integer=True)
 
 
 def legend_entries(axes: "Axes") -> dict[str, "Artist"]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json
+from flexibert.layout import LibraryFiles
 from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
@@ -37,7 +38,7 @@ def rank_runs(
 
     table = read_observations(observations)
     runs = {run.name.model: run for path in proposals for run in asked_in(path)}
-    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
+    costs = pandas.concat([pandas.read_parquet(LibraryFiles(folder).costs) for folder in libraries])
     parameters = costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
     parameters |= {model: run.further["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run.further}
     table["parameters"] = table["model"].map(parameters)

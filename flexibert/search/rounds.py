@@ -13,8 +13,8 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.files import write_json, write_parquet
-from flexibert.layout import PREDICTION_COLUMNS
-from flexibert.runs import Phase, Reason, Recipe, RecipeKind, Run, RunName, Status
+from flexibert.layout import PREDICTION_COLUMNS, LibraryFiles
+from flexibert.runs import Phase, Reason, Recipe, RecipeKind, Round, Run, RunName, Status
 from flexibert.search.boshnas.beyond_library import Costs, WayOut
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
@@ -142,7 +142,7 @@ def propose_round(
     known = state.observations
     if phase == Phase.INITIAL:
         drawn = method_named("random").propose(known, pool, level.initial, derive_seed(seed, level.level))
-        chosen = [Proposal(proposal.index, Reason.INITIAL) for proposal in drawn]
+        chosen = [Proposal(candidate.index, Reason.INITIAL) for candidate in drawn]
     elif phase == Phase.SEARCH:
         if way_out:
             pool = way_out.extend(pool, known)
@@ -152,23 +152,21 @@ def propose_round(
     else:
         chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
-    runs = [_run(proposal, pool, state.history, transfer, overlap) for proposal in chosen]
+    runs = [_run(candidate, pool, state.history, transfer, overlap) for candidate in chosen]
     if way_out:
         runs = [way_out.mark(run, inside) for run in runs]
     best = best_run(state.history)
     write_parquet(predictions, _prediction_table(pool, view))
-    write_json(
-        proposal,
-        {
-            "search": name,
-            "level": level.level,
-            "round": round_number,
-            "phase": phase if runs else Phase.CONVERGED,
-            "converged": not runs and round_number > 0,
-            "best": best,
-            "proposals": [run.to_mapping() for run in runs],
-        },
+    made = Round(
+        search=name,
+        level=level.level,
+        number=round_number,
+        phase=phase if runs else Phase.CONVERGED,
+        converged=not runs and round_number > 0,
+        best=best,
+        runs=tuple(runs),
     )
+    write_json(proposal, made.to_mapping())
 
 
 def constrained(pool: Pool, library: Path, search: SearchSettings) -> Pool:
@@ -179,7 +177,7 @@ def constrained(pool: Pool, library: Path, search: SearchSettings) -> Pool:
     """
     import pandas
 
-    costs = pandas.read_parquet(library / "costs.parquet").set_index("id").loc[pool.ids]
+    costs = pandas.read_parquet(LibraryFiles(library).costs).set_index("id").loc[pool.ids]
     keep = np.ones(len(pool), dtype=bool)
     problems = []
     for key, limit in search.constraints.limits.items():
