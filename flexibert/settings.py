@@ -33,14 +33,20 @@ class Section:
             ConfigError: A key is unknown or missing.
         """
         assert is_dataclass(cls)
-        optional = {entry.name: entry.default is not MISSING for entry in fields(cls)}
-        problems = [f"{cls.place}: unknown key {key!r}" for key in mapping if key not in optional]
-        missing = [key for key, may_lack in optional.items() if key not in mapping and not may_lack]
+        keys = [entry.name for entry in fields(cls)]
+        problems = [f"{cls.place}: unknown key {key!r}" for key in mapping if key not in keys]
+        missing = [key for key in keys if key not in mapping and key not in cls.defaults()]
         problems += [f"{cls.place}: key {key!r} is missing" for key in missing]
         if problems:
             raise ConfigError(problems)
         hints = get_type_hints(cls)
         return cls(**{key: _typed(value, hints[key]) for key, value in mapping.items()})
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The keys that may be left out, and what they are then."""
+        assert is_dataclass(cls)
+        return {entry.name: entry.default for entry in fields(cls) if entry.default is not MISSING}
 
     def to_mapping(self) -> dict[str, Any]:
         """The section as JSON and YAML hold it; `from_mapping` takes it back."""
