@@ -1,7 +1,8 @@
 """Slurm: what each job asks of it, and the toy search on a real one."""
 
+import os
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas
@@ -26,19 +27,37 @@ SQUEUE = """#!/bin/sh
 # Every job that was submitted has failed.
 for path in "$(dirname "$0")"/asked/*; do echo "$(basename "$path")|FAILED"; done
 """
+SILENT = "#!/bin/sh\n"
+UNEXPECTED = """#!/bin/sh
+# The tests know no answer of this one.
+echo "$0 $*" >> "$(dirname "$0")/unexpected"
+exit 1
+"""
+# What Slurm's plugin calls. It looks for accounts with sacctmgr and sshare; both know none, as without accounting.
+ANSWERS = {
+    "sbatch": SBATCH,
+    "squeue": SQUEUE,
+    **dict.fromkeys(["sinfo", "scancel", "sacctmgr", "sshare", "scontrol"], SILENT),
+    **dict.fromkeys(["sacct", "salloc", "sattach", "sbcast", "sdiag", "sprio", "sreport", "srun", "sstat"], UNEXPECTED),
+}
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch) -> Path:
-    """Folder with what was asked of an `sbatch` whose jobs all fail at once; no Slurm is needed."""
+def asked(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Folder with what was asked of an `sbatch` whose jobs all fail at once.
+
+    All of Slurm's programs are replaced, so the machine may have no Slurm, or one of which no test may ask anything.
+    """
     programs = tmp_path / "programs"
     (programs / "asked").mkdir(parents=True)
-    answers = {"sbatch": SBATCH, "squeue": SQUEUE, "sinfo": "#!/bin/sh\n", "scancel": "#!/bin/sh\n"}
-    for name, text in answers.items():
+    for name, text in ANSWERS.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
-    return programs / "asked"
+    for name in [name for name in os.environ if name.startswith(("SLURM_", "SNAKEMAKE_SLURM_"))]:
+        monkeypatch.delenv(name)  # of a job in which the tests run, or of the site
+    yield programs / "asked"
+    assert not (programs / "unexpected").exists(), (programs / "unexpected").read_text()
 
 
 def copy_without(toy: Done, folder: Path, part: str) -> None:
@@ -92,18 +111,7 @@ def test_a_folder_whose_name_a_shell_would_read_is_refused_on_a_cluster(tmp_path
     assert not list(tmp_path.glob("**/executed*"))
 
 
-@pytest.fixture(scope="module")
-def cluster() -> None:
-    """Skips, with the reason, where no Slurm answers."""
-    if shutil.which("sinfo") is None:
-        pytest.skip("no Slurm on this machine (sinfo is not installed)")
-    answer = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, timeout=60, check=False)
-    if "idle" not in answer.stdout and "mix" not in answer.stdout:
-        pytest.skip(f"no Slurm node is ready: {answer.stdout or answer.stderr}")
-
-
-@pytest.mark.slurm
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("slurm")
 def test_a_search_on_slurm_gives_the_leaderboard_of_the_local_run(tmp_path):
     options = ["--profile", "slurm", "--jobs", "8", *QUICK]
     (tmp_path / "slurm").mkdir()
