@@ -57,7 +57,12 @@ def slurm() -> None:
 
 def answer(*command: str) -> str:
     """What a program says, be it an error."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+        )
+    except subprocess.TimeoutExpired as silent:
+        return str(silent)
     return done.stdout.strip()
 
 
