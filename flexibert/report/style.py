@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from flexibert.runs import Reason
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -20,12 +22,12 @@ GRID = "#8c96a3"  # thin lines; a page puts its own line colour in its place
 SERIES = (BLUE, ORANGE, TEAL, PURPLE, GOLD, PINK, RED, GREY)
 OPERATION_COLOURS = {"sa": BLUE, "l": TEAL, "c": ORANGE}
 REASON_COLOURS = {
-    "initial": GREY,
-    "optimisation": BLUE,
-    "uncertainty": ORANGE,
-    "diversity": TEAL,
-    "aleatoric": PURPLE,
-    "baseline": GOLD,
+    Reason.INITIAL: GREY,
+    Reason.OPTIMISATION: BLUE,
+    Reason.UNCERTAINTY: ORANGE,
+    Reason.DIVERSITY: TEAL,
+    Reason.RETUNING: PURPLE,
+    Reason.BASELINE: GOLD,
 }
 SCORE_COLOURS = ("#8793a3", "#5b8fd0", "#9265d6", "#d6455d", "#e0662a")  # low to high
 
