@@ -7,7 +7,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "flexibert"
-GROUND_FLOOR = {"config", "errors", "extras", "files", "hold", "log", "provenance", "seeds", "stages"}
+GROUND_FLOOR = {
+    "config",
+    "errors",
+    "extras",
+    "files",
+    "hold",
+    "layout",
+    "log",
+    "provenance",
+    "run_index",
+    "runs",
+    "seeds",
+    "settings",
+    "stages",
+}
 MAY_KNOW = {
     "space": set(),
     "data": set(),
