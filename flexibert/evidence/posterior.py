@@ -125,7 +125,9 @@ def _robust(means: np.ndarray) -> np.ndarray:
     """The models' means with outliers drawn in: models that never learned would make all others seem far apart."""
     middle = np.median(means)
     reach = OUTLYING * NORMAL_MAD * np.median(np.abs(means - middle))
-    return np.clip(means, middle - reach, middle + reach) if reach > 0 else means
+    if reach <= ROUNDING * np.abs(means).max():  # half of the models or more are equal
+        return means
+    return np.clip(means, middle - reach, middle + reach)
 
 
 @dataclass(frozen=True)
