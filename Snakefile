@@ -28,6 +28,7 @@ pathvars:
 
 include: "rules/corpus.smk"
 include: "rules/data.smk"
+include: "rules/plain.smk"
 include: "rules/space.smk"
 include: "rules/train.smk"
 include: "rules/search.smk"

@@ -185,6 +185,9 @@ class TaskFiles(Folder):
     train = File("train.npz")
     validation = File("validation.npz")
     test = File("test.npz", apart=True)  # of tasks that keep rows away
+    plain = File("plain.json", apart=True)
+    majority_answers = File("plain-majority.npz", apart=True)
+    words_answers = File("plain-words.npz", apart=True)
     card = File("task.json")
 
 

@@ -10,6 +10,7 @@ REVISION = {
     "corpus": 1,
     "tokenizer": 1,
     "tasks": 2,
+    "plain": 1,
     "pretrain": 1,
     "transfer": 1,
     "finetune": 3,

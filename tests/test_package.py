@@ -71,7 +71,7 @@ def test_the_wheel_says_what_it_is_and_under_which_licence(wheel):
     said = Parser().parsestr(archive.read(place).decode())
     assert (said["Name"], said["Version"], said["License-Expression"]) == ("flexibert", __version__, "Apache-2.0")
     assert archive.read(place.replace("METADATA", "licenses/LICENSE")) == (ROOT / "LICENSE").read_bytes()
-    assert set(said.get_all("Provides-Extra")) == {"gp", "tsne", "workflow", "develop"}
+    assert set(said.get_all("Provides-Extra")) == {"gp", "workflow", "develop"}
 
 
 def test_the_installed_package_runs_without_the_checkout(fresh, tmp_path):

@@ -1,4 +1,4 @@
-"""A model's answers to the rows of a task, and the file that keeps those to the rows kept away.
+"""Scores of a model's answers to the rows of a task, and the file of those to the rows kept away.
 
 The file holds plain arrays (no pickle): `outputs` (rows, labels) or (rows, 1), `labels`, `groups`, `overlaps` (rows,)
 and `metrics`, names of the task's metrics. The answer to a row is its highest output, or for a regression its value.
@@ -10,32 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.data.tasks import TaskData
-from flexibert.encoder.network import SequenceClassifier
 from flexibert.files import whole_file
-from flexibert.training.hardware import Hardware
-from flexibert.training.labelled import by_length, inputs_of
-from flexibert.training.loop import DivergenceError
 from flexibert.training.metrics import Answers, points
-
-EVALUATION_ROWS = 256  # rows a forward pass of an evaluation
-
-
-def answers_of(network: SequenceClassifier, data: TaskData, hardware: Hardware) -> Answers:
-    """What the present weights answer to every row, in the order of the rows.
-
-    Raises:
-        DivergenceError: An output is not finite.
-    """
-    outputs = np.empty((len(data), data.facts["outputs"]), dtype=np.float32)
-    for rows in by_length(data, EVALUATION_ROWS):
-        inputs = {name: value.to(hardware.device) for name, value in inputs_of(data, rows).items() if name != "labels"}
-        with hardware.autocast():
-            logits = network(**inputs).logits
-        outputs[rows] = logits.float().cpu().numpy()
-    if not np.isfinite(outputs).all():
-        raise DivergenceError("outputs of an evaluation are not finite")
-    return Answers(outputs, data.labels, data.groups, data.overlaps)
 
 
 def scored(answers: Answers, metrics: Sequence[str]) -> dict[str, float]:

@@ -19,10 +19,10 @@ from flexibert.log import Progress
 from flexibert.runs import Status
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
-from flexibert.training.answers import answers_of, scored, summary, write_answers
+from flexibert.training.answers import scored, summary, write_answers
 from flexibert.training.hardware import CostMeter, Hardware
 from flexibert.training.job import FinetuneJob
-from flexibert.training.labelled import Epochs
+from flexibert.training.labelled import Epochs, answers_of
 from flexibert.training.loop import DivergenceError, Row, Training
 from flexibert.training.metrics import Answers
 from flexibert.training.optimiser import OptimiserSettings

@@ -1,13 +1,17 @@
-"""Batches of a labelled task: rows of like length together, padded to the longest of the batch."""
+"""Batches of a labelled task: rows of like length together, padded to the longest of the batch; and its answers."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from flexibert.data.tasks import TaskData
+from flexibert.encoder.network import SequenceClassifier
 from flexibert.seeds import derive_seed
-from flexibert.training.loop import MicroBatch
+from flexibert.training.hardware import Hardware
+from flexibert.training.loop import DivergenceError, MicroBatch
+from flexibert.training.metrics import Answers
 
+EVALUATION_ROWS = 256  # rows a forward pass of an evaluation
 POOL = 16  # batches' worth of rows that are sorted by length together: little padding, yet well mixed
 
 
@@ -59,6 +63,23 @@ def inputs_of(data: TaskData, rows: np.ndarray) -> dict[str, Tensor]:
 def by_length(data: TaskData, batch: int) -> list[np.ndarray]:
     """Row numbers of the batches of an evaluation: every row once, the longest first."""
     return _pieces(np.argsort(-np.diff(data.offsets), kind="stable"), batch)
+
+
+def answers_of(network: SequenceClassifier, data: TaskData, hardware: Hardware) -> Answers:
+    """What the present weights answer to every row, in the order of the rows.
+
+    Raises:
+        DivergenceError: An output is not finite.
+    """
+    outputs = np.empty((len(data), data.facts["outputs"]), dtype=np.float32)
+    for rows in by_length(data, EVALUATION_ROWS):
+        inputs = {name: value.to(hardware.device) for name, value in inputs_of(data, rows).items() if name != "labels"}
+        with hardware.autocast():
+            logits = network(**inputs).logits
+        outputs[rows] = logits.float().cpu().numpy()
+    if not np.isfinite(outputs).all():
+        raise DivergenceError("outputs of an evaluation are not finite")
+    return Answers(outputs, data.labels, data.groups, data.overlaps)
 
 
 def _pieces(rows: np.ndarray, size: int) -> list[np.ndarray]:
