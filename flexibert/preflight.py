@@ -110,7 +110,10 @@ def _data_problems(settings: Settings) -> list[str]:
     return [
         *check_corpus([SourceSettings.from_mapping(source) for source in settings["corpus"]["sources"]]),
         *check_tokenizer(TokenizerSettings.from_mapping(settings["tokenizer"])),
-        *check_tasks([SuiteSettings.from_mapping(suite) for suite in settings["tasks"]["suites"]]),
+        *check_tasks(
+            [SuiteSettings.from_mapping(suite) for suite in settings["tasks"]["suites"]],
+            settings["tasks"]["leave_out"],
+        ),
     ]
 
 

@@ -14,7 +14,7 @@ REVISION = {
     "pretrain": 1,
     "transfer": 1,
     "finetune": 3,
-    "glue": 1,
+    "glue": 2,
     "propose": 3,
     "observe": 1,
     "report": 1,

@@ -49,6 +49,7 @@ SEED = CFG["seed"]
 SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
 RUNS = RunIndex(PLACE)
 SOURCES = {source["name"]: source for source in CFG["corpus"]["sources"]}
+TASK_SETTINGS = {key: value for key, value in CFG["tasks"].items() if key not in ("suites", "leave_out")}
 SUITES = {suite["suite"]: suite for suite in CFG["tasks"]["suites"]}
 
 if workflow.is_main_process:

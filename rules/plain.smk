@@ -19,7 +19,7 @@ rule plain:
         runtime=60,
     params:
         suite=lambda wildcards: {**SUITES[wildcards.task.split("-")[0]], "names": None},
-        settings={key: value for key, value in CFG["tasks"].items() if key != "suites"},
+        settings=TASK_SETTINGS,
         seed=lambda wildcards: derive_seed(SEED, "task", wildcards.task),
         revision=[REVISION["tasks"], REVISION["plain"]],
     message:

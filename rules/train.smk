@@ -122,6 +122,7 @@ rule glue:
         runtime=10,
     params:
         suite=lambda wildcards: suites_of(wildcards.recipe)[0],
+        leave_out=CFG["tasks"]["leave_out"],
         revision=REVISION["glue"],
     message:
         "Scoring {wildcards.model} ({wildcards.recipe})"

@@ -150,6 +150,16 @@ def test_wrong_sections_are_told_all_at_once(tmp_path):
         assert any(words in problem for problem in problems), words
 
 
+def test_tasks_left_out_of_the_score_must_be_there_and_leave_some():
+    probes = SuiteSettings("probes", "embedded", names=("cola", "wnli"))
+    assert check_tasks([probes], ["probes-wnli"]) == []
+    assert (
+        "no task 'probes-wnl' in tasks.suites; did you mean 'probes-wnli'?" in check_tasks([probes], ["probes-wnl"])[0]
+    )
+    [problem] = check_tasks([probes], ["probes-cola", "probes-wnli"])
+    assert "all tasks of suite probes are left out" in problem
+
+
 def superglue_rows(tmp_path: Path, task: str, rows: list[dict]) -> list[Example]:
     spec = TASKS[f"superglue-{task}"]
     (tmp_path / spec.folder).mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,11 @@ from flexibert.settings import ConstraintSettings, JobsSettings, PretrainSetting
 ROOT = Path(__file__).parents[1]
 SCHEMA = read_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 DEFAULT = resolve({}, ROOT)
-PARTS = {"corpus": {"sources"}, "tasks": {"suites"}, "search": {"levels"}}  # keys that have types of their own
+PARTS = {
+    "corpus": {"sources"},
+    "tasks": {"suites", "leave_out"},
+    "search": {"levels"},
+}  # keys that have types of their own
 SECTIONS = [kind for kind in Section.__subclasses__() if kind.__module__ == Section.__module__]
 
 

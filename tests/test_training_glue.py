@@ -50,6 +50,14 @@ def test_a_failed_task_of_another_suite_fails_that_suite_alone(tmp_path):
     assert score["suites"]["superglue"] is None
 
 
+def test_a_task_left_out_counts_in_no_mean_and_fails_no_run(tmp_path):
+    aggregate(written(tmp_path, GLUE | {"glue-rte": None}), "glue", tmp_path / "score.json", ["glue-rte", "glue-wnli"])
+    score = read_json(tmp_path / "score.json")
+    assert (score["status"], score["score"], score["eight"]) == ("ok", 4.0, 4.0)
+    assert score["left_out"] == ["glue-rte", "glue-wnli"]
+    assert score["tasks"]["glue-wnli"] == 9.0
+
+
 def test_the_order_of_the_results_does_not_matter(tmp_path):
     paths = written(tmp_path, GLUE)
     aggregate(paths, "glue", tmp_path / "one.json")

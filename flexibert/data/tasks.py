@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,35 @@ def tasks_of(suite: SuiteSettings) -> list[str]:
     return [f"{suite.suite}-{name}" for name in wanted]
 
 
-def check_tasks(suites: Sequence[SuiteSettings]) -> list[str]:
-    """What keeps suites from working on this machine, one sentence a problem; takes milliseconds."""
+def check_tasks(suites: Sequence[SuiteSettings], leave_out: Sequence[str] = ()) -> list[str]:
+    """What keeps tasks from working on this machine, one sentence a problem; takes milliseconds.
+
+    Args:
+        suites: Where the tasks come from.
+        leave_out: Ids of the tasks that do not count in the score.
+    """
     problems: list[str] = []
     names = [suite.suite for suite in suites]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"tasks.suites: the suite '{name}' is listed twice; join the two entries")
     for suite in suites:
         problems += _suite_problems(suite)
-    return problems
+    return problems + _left_out_problems(suites, leave_out)
+
+
+def _left_out_problems(suites: Sequence[SuiteSettings], leave_out: Sequence[str]) -> list[str]:
+    tasks = [task for suite in suites for task in tasks_of(suite)]
+    problems = []
+    for task in leave_out:
+        if task not in tasks:
+            close = get_close_matches(task, tasks, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"tasks: {', '.join(tasks)}"
+            problems.append(f"tasks.leave_out: there is no task '{task}' in tasks.suites; {hint}")
+    return problems + [
+        f"tasks.leave_out: all tasks of suite {suite.suite} are left out, so that it has no score; keep one of them"
+        for suite in suites
+        if tasks_of(suite) and set(tasks_of(suite)) <= set(leave_out)
+    ]
 
 
 def _suite_problems(suite: SuiteSettings) -> list[str]:

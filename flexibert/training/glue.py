@@ -1,6 +1,7 @@
 """The score of a run: the mean over the tasks of a suite, as GLUE and SuperGLUE define it."""
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,25 @@ from flexibert.runs import Status
 LEFT_OUT_OF_EIGHT = "wnli"  # NAS-BERT and others report the mean over the other eight tasks
 
 
-def aggregate(results: list[str | Path], suite: str, out: str | Path) -> None:
+def aggregate(results: list[str | Path], suite: str, out: str | Path, leave_out: Collection[str] = ()) -> None:
     """Write one run's score.json from the best.json of its tasks.
 
     The score is the mean over the tasks of `suite`, in points; it is null and the status "failed" where one of them
-    has failed. A failed task of another suite leaves that suite's mean null.
+    has failed. A failed task of another suite leaves that suite's mean null. Tasks that are left out count in no mean
+    and fail no run; their own scores are there all the same.
 
     Args:
         results: best.json of each task of one run.
         suite: The suite whose mean is the run's score.
         out: score.json.
+        leave_out: Ids of the tasks that do not count.
     """
     best = [read_json(path) for path in results]
     [(model, recipe)] = {(result["model"], result["recipe"]) for result in best}
     suites: dict[str, list[dict[str, Any]]] = {}
     for result in sorted(best, key=lambda result: result["task"]):
-        suites.setdefault(result["task"].partition("-")[0], []).append(result)
+        if result["task"] not in leave_out:
+            suites.setdefault(result["task"].partition("-")[0], []).append(result)
     failed = [result for result in suites[suite] if result["status"] == Status.FAILED]
     eight = [result for result in suites[suite] if result["task"] != f"{suite}-{LEFT_OUT_OF_EIGHT}"]
     write_json(
@@ -38,6 +42,7 @@ def aggregate(results: list[str | Path], suite: str, out: str | Path) -> None:
             "score": _mean(suites[suite]),
             "eight": _mean(eight),
             "suites": {name: _mean(members) for name, members in suites.items()},
+            "left_out": sorted(set(leave_out) & {result["task"] for result in best}),
             "tasks": {result["task"]: result["score"] for result in best},
         },
     )

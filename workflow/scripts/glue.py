@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         results=[Path(path) for path in snakemake.input],
         suite=snakemake.params.suite,
         out=Path(snakemake.output[0]),
+        leave_out=snakemake.params.leave_out,
     )
