@@ -21,13 +21,13 @@ test: .venv/installed ## run the whole test suite
 lint: .venv/installed ## check style of Python and rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
 	$(BIN)/snakemake --lint
 
 format: .venv/installed ## put Python and rules in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile rules
+	$(BIN)/snakefmt Snakefile workflow/Snakefile rules
 
 dag: .venv/installed ## draw the rule graph and the job graph into results/<name>/dag
 	$(BIN)/flexibert dag --configfile $(CONFIG)

@@ -8,10 +8,6 @@ from snakemake.utils import min_version
 
 min_version("9.10")
 
-ROOT = Path(workflow.basedir)
-# Jobs may run in an environment that does not have the package installed (--sdm conda): they find it here.
-os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), dict(os.environ).get("PYTHONPATH")])))
-
 
 report: "workflow/report/workflow.rst"
 
@@ -20,20 +16,14 @@ include: "rules/common.smk"
 include: "rules/inputs.smk"
 
 
+# Jobs may run in an environment that does not have the package installed (--sdm conda): they find it here.
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), dict(os.environ).get("PYTHONPATH")])))
+
+
 pathvars:
     results=RESULTS,
     logs=f"{RESULTS}/logs",
     benchmarks=f"{RESULTS}/benchmarks",
-
-
-# Seconds of work on small files: not worth a job on a cluster.
-localrules:
-    settings,
-    corpus,
-    glue,
-    observe,
-    search,
-    final,
 
 
 include: "rules/corpus.smk"
@@ -63,14 +53,14 @@ onstart:
         if not workflow.local_exec:
             check_folder_name(ROOT)
             check_folder_name(Path.cwd())
-        hold(RESULTS)
+        hold(PLACE)
     except UsageError as error:
         raise WorkflowError(str(error)) from None
 
 
 onsuccess:
-    release(RESULTS, os.getpid())
+    release(PLACE, os.getpid())
 
 
 onerror:
-    release(RESULTS, os.getpid())
+    release(PLACE, os.getpid())

@@ -77,8 +77,8 @@ def _bench(options: argparse.Namespace) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # seeds are run side by side; and one thread gives equal sums everywhere
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    from flexibert.search.bench import BenchSettings, report, run_bench
-    from flexibert.search.bench_plot import check_picture
+    from flexibert.search.bench.plot import check_picture
+    from flexibert.search.bench.run import BenchSettings, report, run_bench
 
     tasks = tuple(filter(None, options.tasks.split(",")))
     settings = BenchSettings(options.method, options.budget, options.init, options.batch, options.embedding, tasks)
@@ -178,7 +178,7 @@ def _library(options: argparse.Namespace) -> None:
     import json
 
     from flexibert.space.design_space import DesignSpace
-    from flexibert.space.library import level_library
+    from flexibert.space.library.library import level_library
 
     settings = {key: getattr(options, key) for key in ("graphs", "dimensions", "metric", "recipe", "neighbours")}
     space = DesignSpace.from_yaml(options.space)
@@ -202,7 +202,7 @@ def _add_distance(commands: argparse._SubParsersAction) -> None:
 
 
 def _distance(options: argparse.Namespace) -> None:
-    from flexibert.space.pairs import distances_of_file
+    from flexibert.space.edit_distance.pairs_file import distances_of_file
 
     distances_of_file(options.pairs, options.space, options.out, options.exact, options.seconds)
 

@@ -11,6 +11,7 @@ import yaml
 from flexibert import __version__
 from flexibert.config import FIRST_STAGE, Settings, differences, read_yaml, resolve, search_settings
 from flexibert.errors import ConfigError, UsageError
+from flexibert.extras import missing_extra
 from flexibert.files import write_json, write_text
 from flexibert.provenance import commit
 
@@ -42,7 +43,7 @@ def check_experiment(changes: Mapping[str, Any], root: str | Path, whole: bool =
     """
     settings = resolve(changes, root)
     if whole:
-        problems = [*_space_problems(settings, root), *_data_problems(settings)]
+        problems = [*_space_problems(settings, root), *_data_problems(settings), *_extra_problems(settings)]
         if problems:
             raise ConfigError(problems, "config is not usable")
     return settings
@@ -107,6 +108,12 @@ def _data_problems(settings: Settings) -> list[str]:
 
     checks = (check_corpus, "corpus"), (check_tokenizer, "tokenizer"), (check_tasks, "tasks")
     return [problem for check, section in checks for problem in check(settings[section])]
+
+
+def _extra_problems(settings: Settings) -> list[str]:
+    chosen = {f"searches.{name}.method": search_settings(settings, name)["method"] for name in settings["searches"]}
+    chosen["report.embedding_map"] = settings["report"]["embedding_map"]
+    return [f"{key}: {missing}" for key, choice in chosen.items() if (missing := missing_extra(choice))]
 
 
 def lasting(settings: Settings) -> Settings:

@@ -10,27 +10,44 @@ from flexibert.search.proposals import RunIndex
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
 
+
+def repository():
+    """Folder of this repository, whoever includes its Snakefile.
+
+    Of a module on a git host Snakemake keeps copies of the files that are asked for, in the layout of the repository.
+    """
+    here = workflow.current_basedir
+    if isinstance(here, os.PathLike):
+        return Path(os.path.normpath(here)).parent
+    defaults = ["workflow/schemas/config.schema.yaml", "config/spaces/default.yaml", "config/config.yaml"]
+    return [Path(workflow.source_path(f"../{path}")) for path in defaults][-1].parents[1]
+
+
+ROOT = repository()
+
 try:
     if typed := check_typed(workflow.config_settings.config):
         raise UsageError(typed)
+    if workflow.modifier.path_modifier.modifies_prefixes:
+        raise UsageError("module: replace_prefix does not reach all files of this workflow; use prefix in its place")
     CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
-    check_place(f"results/{CFG['name']}")
+    RESULTS = f"results/{CFG['name']}"
+    PLACE = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
+    check_place(PLACE)
 except UsageError as error:
     raise WorkflowError(str(error)) from None
 
 config.clear()  # scripts read `jobs` from here: what never changes a result must not stand in params
 config.update(CFG)
 
-NAME = CFG["name"]
 SEED = CFG["seed"]
-RESULTS = f"results/{NAME}"
 SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
-RUNS = RunIndex(RESULTS)
+RUNS = RunIndex(PLACE)
 SOURCES = {source["name"]: source for source in CFG["corpus"]["sources"]}
 SUITES = {suite["suite"]: suite for suite in CFG["tasks"]["suites"]}
 
 if workflow.is_main_process:
-    for line in changes_since(RESULTS, CFG):
+    for line in changes_since(PLACE, CFG):
         logger.info(line)
 
 

@@ -118,6 +118,7 @@ rule corpus:
         "<logs>/corpus/{manifest}.log",
     benchmark:
         "<benchmarks>/corpus/{manifest}.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -10,6 +10,7 @@ rule settings:
         "<logs>/settings.log",
     benchmark:
         "<benchmarks>/settings.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -49,6 +49,7 @@ rule observe:
         "<logs>/observe/{search}-level-{level}-round-{round}.log",
     benchmark:
         "<benchmarks>/observe/{search}-level-{level}-round-{round}.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -80,6 +81,7 @@ rule search:
         "<logs>/search/{search}.log",
     benchmark:
         "<benchmarks>/search/{search}.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -103,6 +105,7 @@ checkpoint final:
         "<logs>/final/{search}.log",
     benchmark:
         "<benchmarks>/final/{search}.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:

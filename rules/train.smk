@@ -26,7 +26,7 @@ rule pretrain:
         model=CFG["model"],
         seed=lambda wildcards: derive_seed(SEED, "pretrain", wildcards.model, wildcards.recipe),
         revision=REVISION["pretrain"],
-        resume=f"{RESULTS}/resume/pretrain/{{model}}/{{recipe}}",
+        resume=f"{PLACE}/resume/pretrain/{{model}}/{{recipe}}",
     message:
         "Pre-training {wildcards.model} ({wildcards.recipe}) for {params.settings[steps]} steps"
     script:
@@ -60,7 +60,7 @@ rule transfer:
         model=CFG["model"],
         seed=lambda wildcards: derive_seed(SEED, "transfer", wildcards.model, wildcards.recipe),
         revision=REVISION["transfer"],
-        resume=f"{RESULTS}/resume/transfer/{{model}}/{{recipe}}",
+        resume=f"{PLACE}/resume/transfer/{{model}}/{{recipe}}",
     message:
         "Transferring the weights of {params.run[source][model]} to {wildcards.model}"
     script:
@@ -90,7 +90,7 @@ rule finetune:
         settings=lambda wildcards: training_settings(CFG, "finetune", wildcards.recipe),
         seed=lambda wildcards: derive_seed(SEED, "finetune", wildcards.model, wildcards.recipe, wildcards.task),
         revision=REVISION["finetune"],
-        resume=f"{RESULTS}/resume/finetune/{{model}}/{{recipe}}/{{task}}",
+        resume=f"{PLACE}/resume/finetune/{{model}}/{{recipe}}/{{task}}",
     message:
         "Fine-tuning {wildcards.model} ({wildcards.recipe}) on {wildcards.task}"
     script:
@@ -112,6 +112,7 @@ rule glue:
         "<logs>/glue/{model}-{recipe}.log",
     benchmark:
         "<benchmarks>/glue/{model}-{recipe}.jsonl"
+    localrule: True
     conda:
         "../envs/flexibert.yaml"
     resources:

@@ -21,7 +21,12 @@ from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "config/README.md", ROOT / "results/README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("docs/*.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "config/README", "results/README")),
+    ]
+)
 SPACE_KEYS = {"operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels"}
 
 
@@ -135,15 +140,15 @@ def test_files_that_are_named_exist(page):
 
 
 def tree_entries() -> set[str]:
-    """Paths of the tree in the README."""
+    """Paths of the tree in the README; a folder's entries stand two blanks further in."""
     (tree,) = [block for block in blocks(ROOT / "README.md", "text") if "Snakefile" in block]
-    found, folder = set(), ""
+    found, folders = set(), [""]
     for line in tree.splitlines():
-        names = line.strip().split("  ")[0] if line.startswith("  ") else line.split("  ")[0]
-        names = re.match(r"[\w./-]+(, [\w./-]+)*", names).group()
-        if not line.startswith("  "):
-            folder = names if names.endswith("/") else ""
-        found |= {(folder if line.startswith("  ") else "") + name for name in names.split(", ")}
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.match(r"[\w./-]+(, [\w./-]+)*", line.strip()).group().split(", ")
+        entries = [folders[depth] + name for name in names]
+        folders[depth + 1 :] = [entries[0]]
+        found.update(entries)
     return found
 
 
@@ -152,7 +157,7 @@ def test_the_tree_of_the_readme_shows_what_is_there():
     assert [entry for entry in entries if not (ROOT / entry).exists()] == []
     parts = [
         *ROOT.glob("rules/*.smk"),
-        *ROOT.glob("flexibert/*/"),
+        *(path.parent for path in ROOT.glob("flexibert/*/**/__init__.py")),
         *ROOT.glob("flexibert/*.py"),
         *ROOT.glob("config/*"),
     ]
@@ -249,7 +254,9 @@ def test_the_slurm_profile_is_explained_key_by_key():
 
 
 def test_local_rules_are_listed():
-    rules = re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text().partition("localrules:")[2], re.MULTILINE)
+    text = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
+    definitions = re.split(r"^(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
+    rules = [name for name, body in zip(definitions[::2], definitions[1::2], strict=True) if "localrule: True" in body]
     sentence = re.search(r"The rules (.*?) work for seconds", (ROOT / "docs/cluster.md").read_text()).group(1)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(rules)
 

@@ -71,6 +71,8 @@ TABLE = {
     "make test": Try(where="the run of the tests to which this belongs"),
     "make .venv/installed": Try(where="the same: `make test` begins with it"),
     ". .venv/bin/activate": Try(needs=".venv/bin/activate"),
+    "make format": Try(where="by hand: it rewrites files; `make lint` tells whether it would"),
+    'pip install ".[workflow]"': Try(where="tests/test_package.py"),
     # snakemake
     "snakemake --rulegraph mermaid-js": Try("propose"),
     "snakemake --dag | dot -Tsvg > dag.svg": Try(leaves="dag.svg", needs="dot"),
@@ -129,6 +131,7 @@ TABLE = {
         "epoch 5: accuracy", leaves="my-classifier/model.safetensors"
     ),
     "python tests/benchmarks/training_rates.py results/default --steps 120 --rates 1e-5 1e-4": Try("1e-04"),
+    "python -m pytest tests/test_config.py": Try(where="the run of the tests to which this belongs"),
     "python -m pytest tests/test_workflow.py": Try(where="the run of the tests to which this belongs"),
     # others
     "cat results/default/search/main/level-1/round-001/proposal.json": Try("explanation"),

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flexibert.search.bench.pool import pool_from_table
+from flexibert.search.bench.table import Table
 from flexibert.search.candidates import edits_from, filled_scores, known_networks, nearest_open, open_rows, standardised
 from flexibert.search.interface import Observations, Pool
-from flexibert.search.pool import pool_from_table
-from flexibert.search.table import Table
 
 
 def small_pool(identity: list[int]) -> Pool:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from flexibert.errors import SearchError
+from flexibert.search.bench.pool import pool_of_models
 from flexibert.search.interface import Observations, Pool, Proposal
 from flexibert.search.methods import METHODS, method_named
 from flexibert.search.peers.tpe import choices_of
-from flexibert.search.pool import pool_of_models
 
 REASONS = {"initial", "optimisation", "uncertainty", "diversity", "aleatoric", "baseline"}
 

@@ -4,23 +4,18 @@ import numpy as np
 import pytest
 
 from flexibert.errors import DesignSpaceError, SearchError
-from flexibert.search.beyond import extend_pool
-from flexibert.search.boshnas import Boshnas
-from flexibert.search.encoding import encode_columns
+from flexibert.search.bench.columns import encode_columns
+from flexibert.search.bench.pool import edit_distances, pool_from_table, pool_of_models
+from flexibert.search.bench.table import Table
+from flexibert.search.boshnas.beyond_library import extend_pool
+from flexibert.search.boshnas.method import Boshnas
 from flexibert.search.interface import Observations
-from flexibert.search.pool import (
-    edit_distances,
-    encoder_size,
-    pool_from_library,
-    pool_from_table,
-    pool_of_models,
-)
-from flexibert.search.table import Table
+from flexibert.search.pool import encoder_size, pool_from_library
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.graph import Ranks
-from flexibert.space.library import build_library
-from flexibert.space.placing import Placement
+from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.library.library import build_library
+from flexibert.space.library.placement import Placement
 
 SPACE = DesignSpace.from_mapping(
     {
@@ -94,8 +89,8 @@ def test_embedding_follows_the_edit_distances(models):
 
 def test_landmarks_place_what_is_too_much_for_all_pairs(models, monkeypatch):
     ids = [str(k) for k in range(len(models))]
-    monkeypatch.setattr("flexibert.search.pool.MOST_DISTANCES", 10)
-    monkeypatch.setattr("flexibert.search.pool.LANDMARKS", 25)
+    monkeypatch.setattr("flexibert.search.bench.pool.MOST_DISTANCES", 10)
+    monkeypatch.setattr("flexibert.search.bench.pool.LANDMARKS", 25)
     pool = pool_of_models(ids, models)
     lengths = np.linalg.norm(pool.embedding[:, None] - pool.embedding, axis=2)
     assert np.corrcoef(lengths.ravel(), between(models).ravel())[0, 1] > 0.9

@@ -10,19 +10,19 @@ import pytest
 from flexibert.config import read_yaml
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json, write_parquet
-from flexibert.search.aleatoric import propose_again
-from flexibert.search.beyond import proposed_beyond
-from flexibert.search.hierarchy import best_parents, scaled_pattern
+from flexibert.search.boshnas.beyond_library import proposed_beyond
+from flexibert.search.finer_level import best_parents, scaled_pattern
 from flexibert.search.interface import Observations
 from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
 from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import RunIndex, transferred_recipe
+from flexibert.search.retuning import propose_again
 from flexibert.search.rounds import is_homogeneous, propose_round, stalled
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.library import Library, level_library
+from flexibert.space.library.library import Library, level_library
 
 ROOT = Path(__file__).parents[1]
 LEVEL = {"level": 1, "initial": 3, "batch": 2, "rounds": 9, "patience": 3, "aleatoric": 0}

@@ -8,7 +8,8 @@ import pytest
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.graph import Ranks, to_networkx
+from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.graph import to_networkx
 
 SPACES = Path(__file__).parents[1] / "config" / "spaces"
 PAPER = DesignSpace.from_yaml(SPACES / "paper.yaml")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flexibert.errors import UsageError
+from flexibert.extras import missing_extra
 from flexibert.report.folder import ResultsFolder, Run
 from flexibert.report.tables import hours_of, leaderboard, run_columns
 from flexibert.space.architecture import Architecture
@@ -142,7 +144,13 @@ def _principal_components(coordinates: np.ndarray) -> np.ndarray:
 
 
 def _tsne(coordinates: np.ndarray) -> np.ndarray:
-    """t-SNE (van der Maaten and Hinton, 2008) started from the principal components."""
+    """t-SNE (van der Maaten and Hinton, 2008) started from the principal components.
+
+    Raises:
+        UsageError: The package for it is not installed.
+    """
+    if missing := missing_extra("tsne"):
+        raise UsageError(f"report.embedding_map: {missing}")
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, max(2.0, (len(coordinates) - 1) / 3))

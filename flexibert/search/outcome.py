@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json
-from flexibert.search.hierarchy import scaled_pattern
+from flexibert.search.finer_level import scaled_pattern
 from flexibert.search.observations import read_observations
 from flexibert.space.architecture import Architecture
 

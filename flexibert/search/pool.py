@@ -1,4 +1,4 @@
-"""The candidates of a search as arrays: from a table of columns, from model dictionaries, or from a library folder."""
+"""The candidates of a library as arrays: what a search method is given."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,90 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.errors import DesignSpaceError, SearchError
-from flexibert.search.encoding import Encoding, encode_columns
+from flexibert.errors import SearchError
 from flexibert.search.interface import Pool
-from flexibert.search.table import Table
 from flexibert.space.architecture import Architecture
-from flexibert.space.distance import Reference
-from flexibert.space.embedding import embed
 from flexibert.space.features import encode
-from flexibert.space.graph import Ranks
 
 EMBEDDINGS = ("transformer2vec", "naive")
-DIMENSIONS = 64  # of the embedding of a table's models; the paper's 16 lose too much (docs/search-evidence.md)
-MOST_DISTANCES = 4000  # models that are embedded by the distances of all pairs (64 MB)
-LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller ones magnify what is not Euclidean
-LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
-
-
-def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
-    """Candidates of a table, in the table's order.
-
-    Args:
-        table: Model dictionaries or feature columns.
-        embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
-            None for the best there is.
-
-    Raises:
-        SearchError: An embedding that does not exist, or "transformer2vec" for candidates that are not models.
-        DesignSpaceError: A model dictionary that cannot be built.
-    """
-    _check_embedding(embedding)
-    if table.architectures is not None:
-        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec")
-    if embedding == "transformer2vec":
-        raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
-    encoding = encode_columns(table.columns)
-    return Pool(
-        ids=list(table.ids),
-        embedding=_naive_embedding(encoding),
-        features=encoding.matrix,
-        groups=encoding.groups,
-        levels=encoding.levels,
-        identity=np.arange(len(table)),
-    )
-
-
-def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec") -> Pool:
-    """Candidates from model dictionaries, in the given order; isomorphic ones share identity and embedding.
-
-    Raises:
-        SearchError: An embedding that does not exist.
-        DesignSpaceError: Every model dictionary that cannot be built.
-    """
-    _check_embedding(embedding)
-    architectures = _architectures(ids, models)
-    networks = list(dict.fromkeys(architectures))
-    number = {architecture: place for place, architecture in enumerate(networks)}
-    identity = np.array([number[architecture] for architecture in architectures])
-    columns = model_columns(architectures)
-    if embedding == "naive":
-        coordinates = columns["features"]
-    elif len(networks) <= MOST_DISTANCES:
-        distances = edit_distances(networks, Ranks.of_architectures(networks))
-        coordinates = embed(distances, min(DIMENSIONS, max(1, len(networks) - 1)))[identity]
-    else:
-        coordinates = _embed_by_landmarks(networks)[identity]
-    return Pool(
-        ids=list(ids),
-        embedding=coordinates,
-        identity=identity,
-        sizes=np.array([encoder_size(architecture) for architecture in architectures]),
-        architectures=list(models),
-        **columns,
-    )
 
 
 def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") -> Pool:
-    """The candidates of a library (see `flexibert.space.library`).
+    """The candidates of a library (see `flexibert.space.library.library`).
 
     Raises:
         SearchError: An embedding that does not exist.
     """
-    from flexibert.space.library import Library
+    from flexibert.space.library.library import Library
 
-    _check_embedding(embedding)
+    check_embedding(embedding)
     library = Library.load(folder)
     architectures = [Architecture.from_model_dict(model) for model in library.architectures]
     columns = model_columns(architectures)
@@ -112,57 +45,10 @@ def model_columns(architectures: Sequence[Architecture]) -> dict[str, np.ndarray
     return {"features": features.matrix, "groups": features.groups, "levels": np.arange(len(features.groups))}
 
 
-def _check_embedding(embedding: str | None) -> None:
+def check_embedding(embedding: str | None) -> None:
+    """Raise SearchError for an embedding that does not exist; None stands for the best there is."""
     if embedding is not None and embedding not in EMBEDDINGS:
         raise SearchError(f"embedding '{embedding}' does not exist; choose one of {', '.join(EMBEDDINGS)}")
-
-
-def _architectures(ids: Sequence[str], models: Sequence[dict]) -> list[Architecture]:
-    """Canonical architectures; the mistakes of all dictionaries are told at once."""
-    architectures, problems = [], []
-    for name, model in zip(ids, models, strict=True):
-        try:
-            architectures.append(Architecture.from_model_dict(model, name))
-        except DesignSpaceError as error:
-            problems += error.problems
-    if problems:
-        raise DesignSpaceError(problems, heading="model dictionaries are not usable")
-    return architectures
-
-
-def _naive_embedding(encoding: Encoding) -> np.ndarray:
-    """Features scaled so that the squared distance of two candidates counts the categories in which they differ."""
-    return np.where(encoding.levels >= 0, encoding.matrix / np.sqrt(2), encoding.matrix)
-
-
-def edit_distances(networks: Sequence[Architecture], ranks: Ranks) -> np.ndarray:
-    """Edit distances of a few thousand models, in memory; shape (networks, networks)."""
-    reference = Reference(networks, ranks)
-    return np.array([reference.distances(network) for network in networks])
-
-
-def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
-    """Embed some models by their distances and place the others by theirs to them.
-
-    Landmark multidimensional scaling (de Silva and Tenenbaum, 2004): the coordinates of a further model are a linear
-    function of its squared distances to the landmarks.
-
-    Returns:
-        Coordinates; shape (networks, up to DIMENSIONS).
-    """
-    ranks = Ranks.of_architectures(networks)
-    chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
-    landmarks = [networks[place] for place in chosen]
-    squares = np.square(edit_distances(landmarks, ranks), dtype=np.float64)
-    mean = squares.mean(axis=0)
-    centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())
-    values, vectors = np.linalg.eigh(centred)
-    values, vectors = values[::-1][:DIMENSIONS], vectors[:, ::-1][:, :DIMENSIONS]
-    large = values > LEAST_AXIS * values[0]
-    axes = vectors[:, large] / np.sqrt(values[large])
-    reference = Reference(landmarks, ranks)
-    coordinates = [-0.5 * (np.square(reference.distances(network)) - mean) @ axes for network in networks]
-    return np.array(coordinates, dtype=np.float32)
 
 
 def encoder_size(architecture: Architecture) -> int:

@@ -13,13 +13,13 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.files import write_json, write_parquet
-from flexibert.search.aleatoric import propose_again
-from flexibert.search.beyond import Costs, WayOut
+from flexibert.search.boshnas.beyond_library import Costs, WayOut
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
 from flexibert.search.observations import best_run, read_observations
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import Run, transferred_recipe
+from flexibert.search.retuning import propose_again
 from flexibert.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.search.bench import BenchSettings, search_table
-from flexibert.search.bench_summary import regrets, summarise
-from flexibert.search.pool import edit_distances, pool_from_table
-from flexibert.search.table import read_table
+from flexibert.search.bench.pool import edit_distances, pool_from_table
+from flexibert.search.bench.run import BenchSettings, search_table
+from flexibert.search.bench.summary import regrets, summarise
+from flexibert.search.bench.table import read_table
 from flexibert.space.architecture import Architecture
-from flexibert.space.embedding import embed, threshold_counts
-from flexibert.space.graph import Ranks
-from flexibert.space.quality import quality, separations
+from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.library.embedding import embed, threshold_counts
+from flexibert.space.library.embedding_quality import quality, separations
 
 AFTER = (40, 60)
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from flexibert.files import read_jsonl, write_jsonl
-from flexibert.search.bench import BenchSettings, search_table
-from flexibert.search.bench_summary import Trace, regrets, summarise
+from flexibert.search.bench.pool import pool_from_table
+from flexibert.search.bench.run import BenchSettings, search_table
+from flexibert.search.bench.summary import Trace, regrets, summarise
+from flexibert.search.bench.table import read_table
 from flexibert.search.interface import Pool
-from flexibert.search.pool import pool_from_table
-from flexibert.search.table import read_table
 
 AFTER = (40, 60)
 SAVE_EVERY = 20  # seconds

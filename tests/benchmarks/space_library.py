@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.space.all_pairs import ROWS
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
-from flexibert.space.distance import Reference, distance
-from flexibert.space.embedding import embed, threshold_counts
-from flexibert.space.graph import Ranks
-from flexibert.space.library import Library, level_library
-from flexibert.space.neighbours import nearest
-from flexibert.space.placing import Placement
-from flexibert.space.quality import quality, separations
+from flexibert.space.edit_distance.all_pairs import ROWS
+from flexibert.space.edit_distance.distance import Reference, distance
+from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.library.embedding import embed, threshold_counts
+from flexibert.space.library.embedding_quality import quality, separations
+from flexibert.space.library.library import Library, level_library
+from flexibert.space.library.neighbours import nearest
+from flexibert.space.library.placement import Placement
 
 TRIPLES = 1_000_000
 NEW_MODELS = 200

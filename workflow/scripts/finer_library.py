@@ -1,9 +1,9 @@
-"""Hand the best models of one level to flexibert.search.hierarchy, which builds the next level's library."""
+"""Hand the best models of one level to flexibert.search.finer_level, which builds the next level's library."""
 
 from pathlib import Path
 
 from flexibert.log import job_log
-from flexibert.search.hierarchy import finer_library
+from flexibert.search.finer_level import finer_library
 
 with job_log(snakemake.log[0]):
     finer_library(

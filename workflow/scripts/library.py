@@ -1,9 +1,9 @@
-"""Hand one level of the design space to flexibert.space.library."""
+"""Hand one level of the design space to flexibert.space.library.library."""
 
 from pathlib import Path
 
 from flexibert.log import job_log
-from flexibert.space.library import level_library
+from flexibert.space.library.library import level_library
 
 with job_log(snakemake.log[0]):
     level_library(

@@ -1,0 +1,1 @@
+"""Searches of a table of already evaluated candidates: methods compared without any training."""

@@ -1,0 +1,1 @@
+"""Our BOSHNAS, the default search method, part by part."""

@@ -1,0 +1,175 @@
+"""Candidates beyond the enumerated library: local edits that the second-order search of the acquisition points to.
+
+A level with more graphs than a library can hold is searched from its best known corner: the acquisition is ascended
+in the embedding, the best candidates are edited, and the edits that look best or lie nearest to where the ascent
+ended join the pool. The method then chooses from the larger pool as from any other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flexibert.files import read_json
+from flexibert.search.boshnas.ascent import ascend
+from flexibert.search.boshnas.method import Surrogate
+from flexibert.search.interface import Observations, Pool
+from flexibert.search.pool import encoder_size, model_columns
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+from flexibert.space.library.library import Library
+
+FRONTIER = 8  # candidates that are edited at first; twice as many of their edits afterwards
+EDITS = 3  # times that the best are edited
+ADDED = 64  # candidates that join the pool in a round
+LEAVING = ("boshnas",)  # methods that leave a library; the peers are compared on what is enumerated
+
+Place = Callable[[Architecture], np.ndarray]
+Costs = Callable[[Sequence[dict]], Sequence[dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """How a round leaves a library that is a part of its level only.
+
+    Attributes:
+        space: The design space.
+        level: The level of the library.
+        place: Coordinates of a model among those of the library; shape (dimensions,).
+        costs: What models cost: a dictionary each with the keys of `limits`.
+        limits: Largest cost of a candidate by its key.
+    """
+
+    space: DesignSpace
+    level: int
+    place: Place
+    costs: Costs
+    limits: dict[str, float]
+
+    @classmethod
+    def of_library(
+        cls, folder: str | Path, space: dict[str, Any], level: int, costs: Costs, search: dict[str, Any]
+    ) -> "WayOut | None":
+        """The way out of a library, or None where the search stays in it.
+
+        It stays where the library holds the whole level, for methods not in LEAVING, where the search is `naive`
+        (coordinates of new models come from edit distances) or confined to homogeneous models (an edit leaves them),
+        and under a limit of latency, which is measured for libraries alone.
+        """
+        library, design_space = Library.load(folder), DesignSpace.from_mapping(space)
+        limits = {key: limit for key, limit in search["constraints"].items() if limit is not None}
+        confined = search["embedding"] == "naive" or search["models"] == "homogeneous" or "latency_ms" in limits
+        if confined or search["method"] not in LEAVING or design_space.count(level) <= len(library):
+            return None
+        return cls(design_space, level, library.placement().place, costs, limits)
+
+    def rejoin(self, pool: Pool, proposals: Sequence[str | Path]) -> Pool:
+        """The pool with the models beyond the library that earlier rounds proposed, in their order."""
+        models = [Architecture.from_model_dict(model) for model in proposed_beyond(proposals).values()]
+        known = [Architecture.from_model_dict(model) for model in pool.architectures]
+        return joined(pool, known, {model: self.place(model) for model in models})
+
+    def extend(self, pool: Pool, observations: Observations) -> Pool:
+        """The pool with further models of the level within the limits (see `extend_pool`)."""
+        return extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits)
+
+    def admits(self, models: Sequence[Architecture]) -> list[bool]:
+        """Whether each model is within the limits."""
+        if not self.limits:
+            return [True] * len(models)
+        rows = self.costs([model.to_model_dict() for model in models])
+        return [all(row[key] <= limit for key, limit in self.limits.items()) for row in rows]
+
+    def mark(self, run: dict[str, Any], inside: set[str]) -> dict[str, Any]:
+        """A run as the proposal holds it: with its costs under `beyond` where the library does not have them."""
+        return run if run["model"] in inside else run | {"beyond": dict(self.costs([run["architecture"]])[0])}
+
+
+def proposed_beyond(proposals: Sequence[str | Path]) -> dict[str, dict[str, Any]]:
+    """Model dictionaries by name of the models beyond their library in some proposal.json files, in their order."""
+    runs = [run for path in proposals for run in read_json(path)["proposals"] if "beyond" in run]
+    return {run["model"]: run["architecture"] for run in runs}
+
+
+def extend_pool(
+    pool: Pool,
+    observations: Observations,
+    space: DesignSpace,
+    place: Place,
+    level: int = 1,
+    count: int = ADDED,
+    admits: Callable[[Sequence[Architecture]], Sequence[bool]] = lambda models: [True] * len(models),
+) -> Pool:
+    """The pool with up to `count` further graphs of a level, those of the best acquisition that the search found.
+
+    Args:
+        pool: Models of the level, embedded by their edit distances.
+        observations: At least one.
+        space: The design space.
+        place: Coordinates of a model in the pool's embedding.
+        level: Level of the design space that the edits stay in.
+        count: How many candidates to add.
+        admits: Which of some models may join.
+
+    Returns:
+        The given candidates in their order, then the new ones (see `joined`).
+
+    Raises:
+        DesignSpaceError: A promising candidate of the pool is not of the level.
+    """
+    known = [Architecture.from_model_dict(model) for model in pool.architectures]
+    surrogate = Surrogate.fit(observations, pool)
+    first = np.argsort(-surrogate.acquisition(np.arange(len(pool))), kind="stable")[:FRONTIER]
+    targets = _targets(surrogate, pool, first)
+    frontier = [known[row] for row in first]
+    seen, found, kept = set(known), {}, []
+    for _ in range(EDITS):
+        edits = dict.fromkeys(edit for model in frontier for edit in space.neighbours(model, level))
+        edits = [edit for edit in edits if edit not in seen]
+        seen.update(edits)
+        found |= {edit: place(edit) for edit, fits in zip(edits, admits(edits), strict=True) if fits}
+        if not found:
+            break
+        extended = joined(pool, known, found)
+        values = Surrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
+        points = np.array(list(found.values()))
+        near = [int(np.argmin(np.linalg.norm(points - target, axis=1))) for target in targets]
+        order = dict.fromkeys([*near, *np.argsort(-values, kind="stable").tolist()])
+        kept = [list(found)[row] for row in order][:count]
+        frontier = kept[: 2 * FRONTIER]
+    return joined(pool, known, {model: found[model] for model in kept})
+
+
+def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
+    """Where the ascent from some candidates ends, in the pool's embedding; shape (rows, dimensions)."""
+    view = surrogate.views[0]  # of the embedding alone, in which every point is a place that a model could have
+    centre = np.asarray(pool.embedding, dtype=float).mean(axis=0)
+    own = np.linalg.norm(pool.embedding - centre, axis=1).max()
+    scaled = np.linalg.norm(view.coordinates.embedding, axis=1).max()
+    ends = ascend(view.process, view.coordinates, view.coordinates.embedding[rows], surrogate.best)
+    return ends * (own / scaled if scaled > 0 else 1.0) + centre
+
+
+def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture, np.ndarray]) -> Pool:
+    """The pool with further models at given points, all features encoded anew.
+
+    Args:
+        pool: The candidates.
+        known: Their architectures.
+        points: Coordinates of each further model; shape (dimensions,).
+    """
+    if not points:
+        return pool
+    models = list(points)
+    sizes = None if pool.sizes is None else np.concatenate([pool.sizes, [encoder_size(model) for model in models]])
+    return replace(
+        pool,
+        ids=[*pool.ids, *(model.id for model in models)],
+        embedding=np.concatenate([pool.embedding, list(points.values())]),
+        identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
+        sizes=sizes,
+        architectures=[*pool.architectures, *(model.to_model_dict() for model in models)],
+        **model_columns([*known, *models]),
+    )

@@ -1,0 +1,1 @@
+"""BOSHNAS as the paper describes it, part by part."""

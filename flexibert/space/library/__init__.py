@@ -1,0 +1,1 @@
+"""The candidates of a level in one folder: models, distances, coordinates, neighbours."""
