@@ -23,7 +23,7 @@ from flexibert.config import read_yaml, resolve, training_settings
 from flexibert.data.tasks import tasks_of
 from flexibert.encoder.cost import parameters
 from flexibert.encoder.named import homogeneous
-from flexibert.files import read_json, read_jsonl, write_jsonl
+from flexibert.files import read_json, read_jsonl, write_json, write_jsonl
 from flexibert.seeds import derive_seed
 from flexibert.space.architecture import Architecture
 from flexibert.training.finetune import finetune
@@ -57,12 +57,12 @@ def main() -> None:
 
 def run_default(seed: int, work: Path, configfile: Path) -> Path:
     """Search with one root seed by Snakemake; what is finished stays. Returns the results folder."""
-    work.mkdir(parents=True, exist_ok=True)
     name = f"pays-{seed}"
-    settings = [f"name={name}", f"seed={seed}", f"searches={SEARCHES}"]
+    own = work / f"{name}.yaml"
+    write_json(own, {"name": name, "seed": seed, "searches": SEARCHES})  # JSON is YAML
     targets = [f"results/{name}/search/{search}/best.json" for search in SEARCHES]
     command = ["snakemake", *targets, "--snakefile", ROOT / "Snakefile", "--directory", work, "--cores", "2"]
-    subprocess.run([*map(str, command), "--configfile", str(configfile), "--config", *settings], check=True)
+    subprocess.run([*map(str, command), "--configfile", str(configfile), str(own.resolve())], check=True)
     return work / "results" / name
 
 
