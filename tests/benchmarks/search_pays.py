@@ -13,21 +13,21 @@ roots, or for a single root over its trainings.
 
 import argparse
 import subprocess
-import tempfile
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flexibert.config import read_yaml, resolve, training_settings
-from flexibert.data.tasks import tasks_of
 from flexibert.encoder.cost import parameters
-from flexibert.encoder.named import homogeneous
+from flexibert.encoder.named import alike
 from flexibert.files import read_json, read_jsonl, write_json, write_jsonl
 from flexibert.seeds import derive_seed
 from flexibert.space.architecture import Architecture
-from flexibert.training.finetune import finetune
-from flexibert.training.pretrain import pretrain
+
+sys.path.insert(0, str(Path(__file__).parent))
+from search_table import trained
 
 ROOT = Path(__file__).parents[2]
 SEARCHES = {"main": {}, "random": {"method": "random", "seed": 1}, "homogeneous": {"models": "homogeneous", "seed": 2}}
@@ -50,7 +50,7 @@ def main() -> None:
         for folder in folders:
             for architecture in models[str(folder)].values():
                 if not known(rows, folder, architecture, number):
-                    rows.append(trained(folder, architecture, number))
+                    rows.append(trained_afresh(folder, architecture, number))
                     write_jsonl(options.out, rows)
     tell(models, rows)
 
@@ -66,8 +66,8 @@ def run_default(seed: int, work: Path, configfile: Path) -> Path:
     return work / "results" / name
 
 
-def contestants(folder: Path) -> dict[str, dict[str, Any]]:
-    """Model dictionaries by role: the winner of the search `main` and what it is compared with.
+def contestants(folder: Path) -> dict[str, Architecture]:
+    """Models by role: the winner of the search `main` and what it is compared with.
 
     Searches that the folder does not hold are left out.
     """
@@ -75,77 +75,59 @@ def contestants(folder: Path) -> dict[str, dict[str, Any]]:
     for role, search in (("winner", "main"), ("random", "random"), ("homogeneous", "homogeneous")):
         best = folder / "search" / search / "best.json"
         if best.exists():
-            found[role] = read_json(best)["architecture"]
+            found[role] = Architecture.from_model_dict(read_json(best)["architecture"])
     return found | {"bert": plain_bert(folder, found["winner"])}
 
 
-def plain_bert(folder: Path, winner: dict[str, Any]) -> dict[str, Any]:
+def plain_bert(folder: Path, winner: Architecture) -> Architecture:
     """The largest plain BERT of the space with at most the winner's parameters; the smallest where all are larger."""
     settings = read_yaml(folder / "config.yaml")
     space = read_yaml(ROOT / settings["space"])
-    sizes = {
-        "vocab_size": read_json(folder / "tokenizer/tokenizer.meta.json")["vocabulary"],
-        "max_positions": settings["model"]["max_positions"],
-    }
+    vocabulary = read_json(folder / "tokenizer/tokenizer.meta.json")["vocabulary"]
+
+    def size(model: Architecture) -> int:
+        reach = settings["model"]["max_positions"]
+        return parameters(model, vocab_size=vocabulary, max_positions=reach)["total"]
+
     shapes = [
-        homogeneous(layers, "sa", "sdp", hidden, heads, width)
+        Architecture(alike(layers, "sa", "sdp", hidden, heads, width))
         for layers in space["layers"]
         for hidden in space["hidden_sizes"]
         for heads in space["heads"]
         for width in space["feed_forward"]
     ]
-    shapes.sort(key=lambda shape: parameters(shape, **sizes)["total"])
-    limit = parameters(winner, **sizes)["total"]
-    return ([shape for shape in shapes if parameters(shape, **sizes)["total"] <= limit] or shapes[:1])[-1]
+    shapes.sort(key=size)
+    return ([shape for shape in shapes if size(shape) <= size(winner)] or shapes[:1])[-1]
 
 
-def known(rows: list[dict[str, Any]], folder: Path, architecture: dict[str, Any], number: int) -> bool:
+def known(rows: list[dict[str, Any]], folder: Path, architecture: Architecture, number: int) -> bool:
     """Whether a training is among the rows."""
-    wanted = (str(folder), Architecture.from_model_dict(architecture).id, number)
-    return any((row["folder"], row["model"], row["seed"]) == wanted for row in rows)
+    return any((row["folder"], row["id"], row["seed"]) == (str(folder), architecture.id, number) for row in rows)
 
 
-def trained(folder: Path, architecture: dict[str, Any], number: int) -> dict[str, Any]:
+def trained_afresh(folder: Path, architecture: Architecture, number: int) -> dict[str, Any]:
     """Train one model from scratch at the final budget of a results folder; the row of the training, in points."""
     settings = read_yaml(folder / "config.yaml")
+    stages = {stage: training_settings(settings, stage, "final") for stage in ("pretrain", "finetune")}
+    stages["finetune"]["keep_weights"] = False
     jobs = resolve({}, ROOT)["jobs"] | {"device": "cpu", "threads": 1}
-    model = Architecture.from_model_dict(architecture).id
-    seed = derive_seed(settings["seed"], "pays", model, number)
-    run = {"model": model, "recipe": "final", "architecture": architecture, "origin": "final"}
-    suites = [suite for suite in settings["tasks"]["suites"] if suite["suite"] in settings["final"]["suites"]]
-    scores = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "model"
-        pretrain(
-            run | {"source": None, "overlap": None},
-            folder / "corpus/manifest.json",
-            folder / "tokenizer/tokenizer.json",
-            training_settings(settings, "pretrain", "final"),
-            settings["model"],
-            derive_seed(seed, "pretrain"),
-            Path(scratch) / "resume",
-            out,
-            jobs,
-        )
-        keys = training_settings(settings, "finetune", "final") | {"keep_weights": False}
-        for task in (task for suite in suites for task in tasks_of(suite)):
-            tuned = Path(scratch) / task
-            finetune(out, folder / "tasks" / task, keys, derive_seed(seed, task), tuned / "resume", tuned, jobs)
-            scores[task] = read_json(tuned / "best.json")["score"]
-        size = read_json(out / "card.json")["parameters"]
-    score = float(np.mean(list(scores.values())))
-    return {"folder": str(folder), "model": model, "seed": number, "score": score, "scores": scores, "parameters": size}
+    tasks = [
+        path for path in sorted((folder / "tasks").iterdir()) if path.name.split("-")[0] in settings["final"]["suites"]
+    ]
+    seed = derive_seed(settings["seed"], "pays", number)
+    row = trained(architecture, seed, folder, tasks, settings | stages | {"jobs": jobs})
+    return {"folder": str(folder), "seed": number, **row}
 
 
-def tell(models: dict[str, dict[str, dict[str, Any]]], rows: list[dict[str, Any]]) -> None:
+def tell(models: dict[str, dict[str, Architecture]], rows: list[dict[str, Any]]) -> None:
     """Print each root's means and the differences between the winner and each comparator."""
     scores: dict[tuple[str, str], list[float]] = {}
     for row in rows:
-        scores.setdefault((row["folder"], row["model"]), []).append(row["score"])
+        scores.setdefault((row["folder"], row["id"]), []).append(row["score"])
     differences: dict[str, list[float]] = {role: [] for role in COMPARATORS}
     spreads: dict[str, list[float]] = {role: [] for role in COMPARATORS}
     for folder, roles in models.items():
-        values = {role: scores[folder, Architecture.from_model_dict(model).id] for role, model in roles.items()}
+        values = {role: scores[folder, model.id] for role, model in roles.items()}
         print(folder, *(f"{role} {np.mean(each):.2f} ({len(each)})" for role, each in values.items()))
         for role in differences.keys() & values.keys():
             differences[role].append(float(np.mean(values["winner"]) - np.mean(values[role])))
