@@ -29,7 +29,8 @@ class LargestFirst:
         Raises:
             SearchError: The pool has no sizes (a table of feature columns).
         """
-        _require_sizes(pool, "largest")
+        if pool.sizes is None:
+            raise _no_sizes("largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
         order = np.argsort(-np.asarray(pool.sizes)[rows], kind="stable")[:count]
         return [Proposal(int(row), "baseline", acquisition=float(pool.sizes[row])) for row in rows[order]]
@@ -51,7 +52,8 @@ class LargestGroup:
         Raises:
             SearchError: The pool has no sizes (a table of feature columns).
         """
-        _require_sizes(pool, "largest-group")
+        if pool.sizes is None:
+            raise _no_sizes("largest-group")
         groups = size_groups(pool)
         rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
         order = np.argsort(-groups[rows], kind="stable")[:count]
@@ -69,6 +71,5 @@ def size_groups(pool: Pool) -> np.ndarray:
     return np.array([float(sum(model["h"])) for model in pool.architectures])
 
 
-def _require_sizes(pool: Pool, method: str) -> None:
-    if pool.sizes is None:
-        raise SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
+def _no_sizes(method: str) -> SearchError:
+    return SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
