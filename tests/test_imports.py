@@ -9,7 +9,20 @@ import pytest
 from flexibert.search.methods import METHODS
 
 PACKAGE = Path(__file__).parents[1] / "flexibert"
-GROUND_FLOOR = {"config", "errors", "extras", "files", "hold", "log", "provenance", "seeds", "stages"}
+GROUND_FLOOR = {
+    "config",
+    "errors",
+    "extras",
+    "files",
+    "hold",
+    "layout",
+    "log",
+    "provenance",
+    "run_index",
+    "runs",
+    "seeds",
+    "stages",
+}
 # A room is a folder of modules, or a module that stands alone. It may know the ground floor, itself, and the rooms or
 # single modules named here. docs/architecture.md shows this table.
 MAY_KNOW = {

@@ -10,6 +10,8 @@ import pytest
 from flexibert.config import read_yaml
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json, write_parquet
+from flexibert.run_index import RunIndex
+from flexibert.runs import Origin, Recipe, RunName
 from flexibert.search.boshnas.beyond_library import proposed_beyond
 from flexibert.search.finer_level import best_parents, scaled_pattern
 from flexibert.search.interface import Observations
@@ -17,7 +19,6 @@ from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
 from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
-from flexibert.search.proposals import RunIndex, transferred_recipe
 from flexibert.search.retuning import propose_again
 from flexibert.search.rounds import is_homogeneous, propose_round, stalled
 from flexibert.space.architecture import Architecture
@@ -151,7 +152,7 @@ def test_weights_come_from_a_neighbour_that_can_give_enough(library, tmp_path):
     for run in taken:
         assert (run["origin"], run["overlap"]) == ("transfer", 0.9)
         assert (run["source"]["model"], run["source"]["recipe"]) in known
-        assert run["recipe"] == transferred_recipe(run["source"])
+        assert run["recipe"] == str(Recipe.transferred_from(RunName.from_mapping(run["source"])))
     little = Loop(library, tmp_path / "little", {}, {}, overlap=0.7).run()
     assert {run["origin"] for made in little for run in made["proposals"]} == {"pretrain"}
 
@@ -215,7 +216,9 @@ def test_runs_are_found_by_name(library, tmp_path):
     rounds = Loop(library, tmp_path, {}, {}).run()
     index = RunIndex(tmp_path)
     for run in rounds[1]["proposals"]:
-        assert index.find(run["model"], run["recipe"])["architecture"] == run["architecture"]
+        found = index.find(run["model"], run["recipe"]).to_mapping()
+        assert found == {key: run[key] for key in ("model", "recipe", "architecture", "origin", "source", "overlap")}
+        assert list(found) == ["model", "recipe", "architecture", "origin", "source", "overlap"]
     with pytest.raises(KeyError):
         index.find("0" * 12, "scratch")
 
@@ -229,7 +232,7 @@ def test_the_final_model_is_the_best_and_its_scaled_pattern(library, tmp_path):
     first, second = read_json(tmp_path / "final" / "main.json")["proposals"]
     assert (first["model"], first["recipe"]) == (best["model"], "final")
     assert second["architecture"]["l"] == 2 * best["architecture"]["l"]
-    assert RunIndex(tmp_path).find(second["model"], "final")["origin"] == "final"
+    assert RunIndex(tmp_path).find(second["model"], "final").origin == Origin.FINAL
 
 
 def test_large_is_the_scaled_pattern_of_mini():

@@ -5,6 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
+from flexibert.errors import SearchError
+from flexibert.runs import Reason
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -35,6 +38,17 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def models(self) -> list[dict]:
+        """Model dictionaries of the candidates.
+
+        Raises:
+            SearchError: The candidates are not models.
+        """
+        if self.architectures is None:
+            raise SearchError("the candidates are points of a table, not models; the table must name them")
+        return self.architectures
 
     def take(self, rows: np.ndarray) -> "Pool":
         """The candidates in `rows`, in that order, each at most once."""
@@ -73,7 +87,7 @@ class Proposal:
 
     Attributes:
         index: Row of the pool.
-        reason: "initial", "optimisation", "uncertainty", "diversity", "aleatoric" or "baseline".
+        reason: Why it is chosen.
         mean: Predicted score, on the scale of the observed scores.
         aleatoric: Predicted standard deviation of the noise of one evaluation, same scale.
         epistemic: Standard deviation of the prediction itself (what more models would reduce), same scale.
@@ -81,7 +95,7 @@ class Proposal:
     """
 
     index: int
-    reason: str
+    reason: Reason
     mean: float | None = None
     aleatoric: float | None = None
     epistemic: float | None = None

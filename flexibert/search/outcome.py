@@ -5,6 +5,9 @@ from pathlib import Path
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json
+from flexibert.layout import LibraryFiles
+from flexibert.run_index import asked_in
+from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
 from flexibert.search.observations import read_observations
 from flexibert.space.architecture import Architecture
@@ -33,10 +36,10 @@ def rank_runs(
     import pandas
 
     table = read_observations(observations)
-    runs = {run["model"]: run for path in proposals for run in read_json(path)["proposals"]}
-    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
+    runs = {run.name.model: run for path in proposals for run in asked_in(path)}
+    costs = pandas.concat([pandas.read_parquet(LibraryFiles(folder).costs) for folder in libraries])
     parameters = costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
-    parameters |= {model: run["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run}
+    parameters |= {model: run.further["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run.further}
     table["parameters"] = table["model"].map(parameters)
     table = table.drop_duplicates(["model", "recipe"])
     table = table.sort_values(["score", "parameters", "model", "recipe"], ascending=[False, True, True, True])
@@ -52,7 +55,7 @@ def rank_runs(
             "model": first["model"],
             "recipe": first["recipe"],
             "score": round(float(first["score"]), 6),
-            "architecture": runs[first["model"]]["architecture"],
+            "architecture": runs[first["model"]].architecture,
         },
     )
 
@@ -69,16 +72,7 @@ def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | P
     architectures = [found["architecture"]]
     if scale_up:
         architectures.append(scaled_pattern(found["architecture"], **scale_up))
-    runs = [
-        {
-            "model": Architecture.from_model_dict(architecture).id,
-            "recipe": "final",
-            "architecture": architecture,
-            "origin": "final",
-            "source": None,
-            "overlap": None,
-        }
-        for architecture in architectures
-    ]
-    first = {key: runs[0][key] for key in ("model", "recipe")}
-    write_json(out, {"search": found["search"], **first, "proposals": runs})
+    recipe = Recipe(RecipeKind.FINAL)
+    runs = [Run(RunName(Architecture.from_model_dict(model).id, recipe), model) for model in architectures]
+    first = runs[0].name.to_mapping()
+    write_json(out, {"search": found["search"], **first, "proposals": [run.to_mapping() for run in runs]})

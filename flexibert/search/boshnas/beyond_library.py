@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flexibert.files import read_json
+from flexibert.run_index import asked_in
+from flexibert.runs import Run
 from flexibert.search.boshnas.ascent import ascend
 from flexibert.search.boshnas.method import Surrogate
 from flexibert.search.interface import Observations, Pool
@@ -82,15 +83,17 @@ class WayOut:
         rows = self.costs([model.to_model_dict() for model in models])
         return [all(row[key] <= limit for key, limit in self.limits.items()) for row in rows]
 
-    def mark(self, run: dict[str, Any], inside: set[str]) -> dict[str, Any]:
+    def mark(self, run: Run, inside: set[str]) -> Run:
         """A run as the proposal holds it: with its costs under `beyond` where the library does not have them."""
-        return run if run["model"] in inside else run | {"beyond": dict(self.costs([run["architecture"]])[0])}
+        if run.name.model in inside:
+            return run
+        return replace(run, further=run.further | {"beyond": dict(self.costs([run.architecture])[0])})
 
 
 def proposed_beyond(proposals: Sequence[str | Path]) -> dict[str, dict[str, Any]]:
     """Model dictionaries by name of the models beyond their library in some proposal.json files, in their order."""
-    runs = [run for path in proposals for run in read_json(path)["proposals"] if "beyond" in run]
-    return {run["model"]: run["architecture"] for run in runs}
+    runs = [run for path in proposals for run in asked_in(path) if "beyond" in run.further]
+    return {run.name.model: run.architecture for run in runs}
 
 
 def extend_pool(

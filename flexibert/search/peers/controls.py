@@ -3,6 +3,7 @@
 import numpy as np
 
 from flexibert.errors import SearchError
+from flexibert.runs import Reason
 from flexibert.search.candidates import open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -13,7 +14,7 @@ class RandomSearch:
     def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
         """Choose `count` open candidates uniformly."""
         rows = open_rows(observations, pool, proposal_generator("random", observations, seed))
-        return [Proposal(int(row), "baseline") for row in rows[:count]]
+        return [Proposal(int(row), Reason.BASELINE) for row in rows[:count]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: nothing is predicted."""
@@ -33,7 +34,7 @@ class LargestFirst:
             raise _no_sizes("largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
         order = np.argsort(-np.asarray(pool.sizes)[rows], kind="stable")[:count]
-        return [Proposal(int(row), "baseline", acquisition=float(pool.sizes[row])) for row in rows[order]]
+        return [Proposal(int(row), Reason.BASELINE, acquisition=float(pool.sizes[row])) for row in rows[order]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
@@ -57,7 +58,7 @@ class LargestGroup:
         groups = size_groups(pool)
         rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
         order = np.argsort(-groups[rows], kind="stable")[:count]
-        return [Proposal(int(row), "baseline", acquisition=float(groups[row])) for row in rows[order]]
+        return [Proposal(int(row), Reason.BASELINE, acquisition=float(groups[row])) for row in rows[order]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
