@@ -195,7 +195,7 @@ def bring_tables(folder: Path) -> None:
     from flexibert.encoder.named import NAMED_MODELS
     from flexibert.space.design_space import DesignSpace
 
-    mini, tiny = NAMED_MODELS["BERT-Mini"], NAMED_MODELS["BERT-Tiny"]
+    mini, tiny = (NAMED_MODELS[name].to_model_dict() for name in ("BERT-Mini", "BERT-Tiny"))
     (folder / "PAIRS.jsonl").write_text(json.dumps({"a": mini, "b": tiny}) + "\n")
     models = DesignSpace.from_yaml(ROOT / "config/spaces/default.yaml").sample(60, 1, 0)
     rows = [

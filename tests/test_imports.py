@@ -21,6 +21,7 @@ GROUND_FLOOR = {
     "run_index",
     "runs",
     "seeds",
+    "settings",
     "stages",
 }
 # A room is a folder of modules, or a module that stands alone. It may know the ground floor, itself, and the rooms or

@@ -10,6 +10,7 @@ from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
 from flexibert.search.observations import read_observations
+from flexibert.settings import ScaleSettings
 from flexibert.space.architecture import Architecture
 
 
@@ -60,19 +61,18 @@ def rank_runs(
     )
 
 
-def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | Path) -> None:
+def choose_final(best: str | Path, scale_up: ScaleSettings | None, out: str | Path) -> None:
     """Write the runs that are trained at the large budget: a search's best model and, where asked, its scaled pattern.
 
     Args:
         best: The search's best run.
-        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
+        scale_up: By what the pattern is scaled up, or None.
         out: Where the runs are written (JSON).
     """
     found = read_json(best)
-    architectures = [found["architecture"]]
+    models = [Architecture.from_model_dict(found["architecture"])]
     if scale_up:
-        architectures.append(scaled_pattern(found["architecture"], **scale_up))
-    recipe = Recipe(RecipeKind.FINAL)
-    runs = [Run(RunName(Architecture.from_model_dict(model).id, recipe), model) for model in architectures]
+        models.append(scaled_pattern(models[0], scale_up.layers, scale_up.widths))
+    runs = [Run(RunName(model.id, Recipe(RecipeKind.FINAL)), model.to_model_dict()) for model in models]
     first = runs[0].name.to_mapping()
     write_json(out, {"search": found["search"], **first, "proposals": [run.to_mapping() for run in runs]})
