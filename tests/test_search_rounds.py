@@ -124,6 +124,12 @@ def test_a_search_runs_until_it_stalls(library, tmp_path):
     assert rounds[1]["best"]["score"] == 50.0
 
 
+@pytest.mark.parametrize("patience", [1, 2, 4])
+def test_a_search_ends_after_as_many_vain_proposals_as_it_has_patience(library, tmp_path, patience):
+    rounds = Loop(library, tmp_path, {}, {"batch": 1, "patience": patience}).run()
+    assert [made["phase"] for made in rounds] == ["initial", *["search"] * patience, "converged"]
+
+
 def test_the_largest_number_of_rounds_ends_a_search_that_still_improves(library, tmp_path):
     scores = iter(range(100))
     rounds = Loop(library, tmp_path, {}, {"rounds": 3}).run(lambda run: float(next(scores)))
