@@ -37,6 +37,7 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
         return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec")
     if embedding == "transformer2vec":
         raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
+    assert table.columns is not None  # a table has the one or the other
     encoding = encode_columns(table.columns)
     return Pool(
         ids=list(table.ids),

@@ -30,7 +30,8 @@ class LargestFirst:
         Raises:
             SearchError: The pool has no sizes (a table of feature columns).
         """
-        _require_sizes(pool, "largest")
+        if pool.sizes is None:
+            raise _no_sizes("largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
         order = np.argsort(-np.asarray(pool.sizes)[rows], kind="stable")[:count]
         return [Proposal(int(row), Reason.BASELINE, acquisition=float(pool.sizes[row])) for row in rows[order]]
@@ -52,7 +53,8 @@ class LargestGroup:
         Raises:
             SearchError: The pool has no sizes (a table of feature columns).
         """
-        _require_sizes(pool, "largest-group")
+        if pool.sizes is None:
+            raise _no_sizes("largest-group")
         groups = size_groups(pool)
         rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
         order = np.argsort(-groups[rows], kind="stable")[:count]
@@ -70,6 +72,5 @@ def size_groups(pool: Pool) -> np.ndarray:
     return np.array([float(sum(layer.hidden for layer in model.layers)) for model in pool.architectures])
 
 
-def _require_sizes(pool: Pool, method: str) -> None:
-    if pool.sizes is None:
-        raise SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
+def _no_sizes(method: str) -> SearchError:
+    return SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
