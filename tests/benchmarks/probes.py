@@ -64,7 +64,8 @@ def main() -> None:
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
     suite = SuiteSettings("probes", "embedded", names=options.probes and tuple(options.probes))
-    prepared = TaskSettings.from_mapping({key: SETTINGS["tasks"][key] for key in SETTINGS["tasks"] if key != "suites"})
+    section = SETTINGS["tasks"]
+    prepared = TaskSettings.from_mapping({key: section[key] for key in section if key not in ("suites", "leave_out")})
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         prepare_corpus(work)
