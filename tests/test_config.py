@@ -15,6 +15,7 @@ from flexibert.config import (
     training_settings,
 )
 from flexibert.errors import ConfigError
+from flexibert.preflight import check_experiment
 
 ROOT = Path(__file__).parents[1]
 SOURCE = {"name": "a", "kind": "embedded", "weight": 1.0, "shards": 1}
@@ -135,3 +136,9 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path):
         read_yaml(path)
     with pytest.raises(ConfigError, match="no such file"):
         read_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_level_that_the_space_lacks_is_told_before_the_first_job():
+    deep = merge(read_yaml(ROOT / "config/config.yaml")["search"]["levels"][0], {"level": 9})
+    with pytest.raises(ConfigError, match=r"searches.main.levels: level 9 does not exist; config/spaces/.*yaml has \d"):
+        check_experiment({"search": {"levels": [deep]}}, ROOT)

@@ -280,6 +280,16 @@ def test_the_seed_decides_which_rows_are_used(tmp_path, tokenizer):
     assert len(TaskData.load(tmp_path / "a", "validation")) == 20
 
 
+def test_splits_are_drawn_apart(tmp_path, tokenizer):
+    """Equal files stand for both splits: the rows that are drawn of them differ."""
+    rows = "".join(f"s\t{n % 2}\t\tsentence {n}\n" for n in range(60))
+    write_glue(tmp_path, "cola", rows, rows)
+    settings = replace(SETTINGS, train_rows=20, validation_rows=20)
+    prepare_task("glue-cola", glue(tmp_path), settings, tokenizer, 1, tmp_path / "out")
+    splits = [np.load(tmp_path / "out" / f"{split}.npz") for split in ("train", "validation")]
+    assert not np.array_equal(*(arrays["input_ids"] for arrays in splits))
+
+
 def test_a_task_from_the_hub_is_read_from_its_parquet_files(tmp_path, tokenizer):
     assert hub_source("glue-mnli") == {
         "name": "glue-mnli",

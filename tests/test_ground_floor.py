@@ -48,6 +48,15 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["made"]
 
 
+def test_a_folder_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path):
+    with whole_folder(tmp_path / "made") as part:
+        (part / "old").write_text("old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "made") as part:
+        fail_after(part / "new")
+    assert [item.name for item in (tmp_path / "made").iterdir()] == ["old"]
+    assert [item.name for item in tmp_path.iterdir()] == ["made"]
+
+
 def test_a_mistake_of_use_ends_a_job_with_its_sentences_and_no_traceback(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught, job_log(tmp_path / "job.log"):
         raise ConfigError(["a is wrong; write b", "c is missing"], "config is not usable")

@@ -137,6 +137,11 @@ def test_frontier_is_what_no_smaller_model_beats(finished):
             assert getattr(row, column) == (not (smaller["score"] >= row.score).any())
 
 
+def test_of_equal_scores_the_smallest_model_alone_is_on_the_frontier():
+    by_size = pd.DataFrame({"score": [50.0, 50.0, 49.0, 51.0, 51.0]})
+    assert figure_tables._unbeaten(by_size).tolist() == [True, False, False, True, False]
+
+
 def test_size_ratio_compares_at_equal_score():
     rows = [
         ("a", 50.0, 100, True),
@@ -160,6 +165,14 @@ def test_map_keeps_the_largest_variance_and_marks_the_evaluated(finished):
     seen = finished.observations("main").query("level == 2").dropna(subset=["score"])
     assert set(table.loc[table["observed"].notna(), "id"]) >= set(seen["model"])
     assert table["predicted"].notna().all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_directions_of_the_map_point_where_their_largest_entry_does(seed):
+    coordinates = np.random.default_rng(seed).normal(size=(30, 3)) * [3, 2, 1]
+    flat = figure_tables._principal_components(coordinates)
+    directions = np.linalg.lstsq(coordinates - coordinates.mean(axis=0), flat, rcond=None)[0]
+    assert (directions[np.abs(directions).argmax(axis=0), [0, 1]] > 0).all()
 
 
 def test_map_can_be_drawn_by_tsne(tmp_path):
