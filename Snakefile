@@ -53,7 +53,7 @@ onstart:
         if not workflow.local_exec:
             check_folder_name(ROOT)
             check_folder_name(Path.cwd())
-        hold(PLACE)
+        acquire(PLACE)
     except UsageError as error:
         raise WorkflowError(str(error)) from None
 

@@ -4,8 +4,8 @@ from flexibert.config import read_yaml, search_settings, training_settings
 from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
-from flexibert.hold import check_place, hold, release
 from flexibert.preflight import changes_since, check_experiment, check_folder_name, check_typed, lasting, space_path
+from flexibert.results_lock import acquire, check_results_folder, release
 from flexibert.search.proposals import RunIndex
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
@@ -33,7 +33,7 @@ try:
     CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
     RESULTS = f"results/{CFG['name']}"
     PLACE = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
-    check_place(PLACE)
+    check_results_folder(PLACE)
 except UsageError as error:
     raise WorkflowError(str(error)) from None
 

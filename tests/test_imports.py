@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "flexibert"
-GROUND_FLOOR = {"config", "errors", "extras", "files", "hold", "log", "provenance", "seeds", "stages"}
+GROUND_FLOOR = {"config", "errors", "extras", "files", "log", "provenance", "results_lock", "seeds", "stages"}
 MAY_KNOW = {
     "space": set(),
     "data": set(),
