@@ -77,8 +77,8 @@ def test_progress_tells_lines_and_a_file_for_status(tmp_path, caplog):
 
 
 def test_a_held_folder_refuses_a_second_holder_and_says_who_has_it(tmp_path):
-    code = f"import time; from flexibert.results_lock import acquire; acquire({str(tmp_path)!r}); print('held', flush=True); "
-    code += "time.sleep(60)"
+    code = "import time; from flexibert.results_lock import acquire; "
+    code += f"acquire({str(tmp_path)!r}); print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
     with pytest.raises(UsageError, match=f"held by process {other.pid} of .* since"):
