@@ -4,17 +4,17 @@ import bisect
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from flexibert.data.corpus import SPLITS
 from flexibert.data.disk import require_space
 from flexibert.data.duplicates import kept_rows
 from flexibert.data.mixture import Mixture
+from flexibert.data.splits import SPLITS
 from flexibert.data.tokenizer import load_tokenizer, tokenizer_facts
 from flexibert.errors import CorpusError
 from flexibert.files import file_digest, read_json, whole_file, write_json
@@ -55,6 +55,7 @@ def tokenise(
     keep = np.ones(_row_count(documents), bool) if duplicates is None else kept_rows(duplicates, documents)
     outs = {"train": Path(out_train), "validation": Path(out_validation)}
     count = {split: {"documents": 0, "bytes": 0, "tokens": 0} for split in SPLITS}
+    digests: dict[str, dict[str, str]] = {}
     with ExitStack() as stack:
         parts = {split: stack.enter_context(whole_file(path)) for split, path in outs.items()}
         streams = {split: stack.enter_context(open(part, "wb")) for split, part in parts.items()}
@@ -69,9 +70,9 @@ def tokenise(
                 count[split]["tokens"] += len(ids)
         for split, stream in streams.items():
             stream.flush()
-            count[split] |= {"digest": file_digest(parts[split]), "fingerprint": fingerprint(parts[split])}
+            digests[split] = {"digest": file_digest(parts[split]), "fingerprint": fingerprint(parts[split])}
     dropped = int(len(keep) - keep.sum())
-    write_json(summary, {"duplicates": dropped, **count})
+    write_json(summary, {"duplicates": dropped, **{split: count[split] | digests[split] for split in SPLITS}})
     logger.info("%s: %s", documents, {split: count[split]["tokens"] for split in SPLITS})
 
 
@@ -130,7 +131,7 @@ def write_manifest(
     sources: list[dict],
     tokenizer: str | Path,
     out: str | Path,
-    counts: list[str | Path] = (),
+    counts: Sequence[str | Path] = (),
 ) -> None:
     """Gather the shards of all sources into one manifest.
 
@@ -159,8 +160,8 @@ def write_manifest(
             entry[split]["shards"].append({"file": str(file.relative_to(folder)), **shard})
             for key in ("documents", "bytes", "tokens"):
                 entry[split][key] += summary[split][key]
-    for path in counts:
-        count = read_json(path)
+    for counted in counts:
+        count = read_json(counted)
         total = entries[count["source"]]["counts"]
         for key in ("read", "empty", "invalid_utf8", "cut"):
             total[key] = total.get(key, 0) + count[key]

@@ -103,7 +103,9 @@ def raw_documents(source: dict, shard: int, shards: int, fetched: Path | None = 
     elif source["kind"] == "hub" and source["streaming"]:
         documents = _joined(_streamed(source, shard, shards), source["join"])
     else:
-        documents = _of_folder(source_folder(source, fetched), source, shard, shards)
+        folder = source_folder(source, fetched)
+        assert folder is not None  # embedded and streamed sources are dealt with above
+        documents = _of_folder(folder, source, shard, shards)
     limit = source["documents"]
     if limit is None:
         return documents

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flexibert.data.splits import SPLITS
 from flexibert.data.task_table import FOLDER_SUFFIX, TaskSpec
 from flexibert.errors import TaskError
 
@@ -55,18 +56,23 @@ def read_examples(spec: TaskSpec, split: str, source: str, folder: str | Path | 
         rows, incomplete = _numbered(probe_rows(spec.name, split), f"probe {spec.name}"), 0
         columns, label = spec.texts, "label"
     elif source == "hub":
-        rows, incomplete = list(_parquet_rows(spec, split, Path(folder))), 0
+        rows, incomplete = list(_parquet_rows(spec, split, _given(folder))), 0
         columns, label = spec.texts, "label"
     else:
-        path = split_file(spec, split, Path(folder))
+        path = split_file(spec, split, _given(folder))
         if path is None:
-            raise TaskError(missing_task(spec, Path(folder)))
+            raise TaskError(missing_task(spec, _given(folder)))
         columns, label = spec.columns or spec.texts, spec.label
         if path.suffix == ".tsv":
             rows, incomplete = _tsv_rows(spec, path, (*columns, label))
         else:
             rows, incomplete = list(_json_rows(path)), 0
     return _examples(spec, rows, columns, label), incomplete
+
+
+def _given(folder: str | Path | None) -> Path:
+    assert folder is not None  # only embedded tasks do without
+    return Path(folder)
 
 
 def split_file(spec: TaskSpec, split: str, folder: Path) -> Path | None:
@@ -80,7 +86,7 @@ def missing_task(spec: TaskSpec, folder: Path) -> str:
     """The sentence for a suite's folder that lacks a task, or one of its two files."""
     missing = [
         f"{spec.folder}/{stem}{FOLDER_SUFFIX[spec.suite]}"
-        for stem, split in zip(spec.files, ("train", "validation"), strict=True)
+        for stem, split in zip(spec.files, SPLITS, strict=True)
         if split_file(spec, split, folder) is None
     ]
     return (
@@ -106,18 +112,18 @@ def _tsv_rows(spec: TaskSpec, path: Path, needed: tuple[str, ...]) -> tuple[list
                 f"task {spec.id}: {path}, line 1: there is no column '{', '.join(missing)}' "
                 f"(columns: {', '.join(header)}); use GLUE's official file"
             )
-    places = {column: header.index(column) for column in needed}
+    positions = {column: header.index(column) for column in needed}
     rows, broken = [], []
     for number, line in enumerate(lines[first - 1 :], first):
         if not line.strip():
             continue
         fields = line.rstrip("\r").split("\t")
-        if len(fields) <= max(places.values()):
+        if len(fields) <= max(positions.values()):
             broken.append(number)
             continue
-        rows.append((f"{path}, line {number}", {column: fields[place] for column, place in places.items()}))
+        rows.append((f"{path}, line {number}", {column: fields[position] for column, position in positions.items()}))
     if len(broken) > max(1, INCOMPLETE_SHARE * len(lines)):
-        last = max(places, key=places.get)
+        last = max(positions, key=lambda column: positions[column])
         raise TaskError(
             f"task {spec.id}: {path}, line {broken[0]}: the column '{last}' is missing there, and in "
             f"{len(broken) - 1} more lines; use GLUE's official file"
@@ -184,6 +190,7 @@ def _regrouped(examples: list[Example]) -> list[Example]:
 def _label(spec: TaskSpec, value: Any) -> float:
     """Number of a label given by name or, as on the hub, by number."""
     if spec.labels is None:
+        assert spec.range is not None  # a regression's
         low, high = spec.range
         try:
             number = float(value)
@@ -220,7 +227,7 @@ def _multirc(row: dict[str, Any], group: int) -> list[Example]:
         first = f"{row['question']} {row['paragraph']}"
         return [Example(first, row["answer"], _binary(row), -1 - index)]
     passage = re.sub(r"<[^>]*>", " ", row["passage"]["text"])
-    examples = []
+    examples: list[Example] = []
     for question in row["passage"]["questions"]:
         number = group + len(examples)
         first = f"{question['question']} {passage}"
@@ -229,7 +236,7 @@ def _multirc(row: dict[str, Any], group: int) -> list[Example]:
 
 
 def _record(row: dict[str, Any], group: int) -> list[Example]:
-    """A row a candidate entity, put in the query's place for it."""
+    """A row a candidate entity, put into the query's gap."""
     if "qas" in row:
         text = row["passage"]["text"]
         entities = sorted({text[e["start"] : e["end"] + 1] for e in row["passage"]["entities"]})
@@ -275,9 +282,9 @@ def _wsc(row: dict[str, Any], group: int) -> list[Example]:
     """The pronoun stands between asterisks; the second text is the noun phrase it may mean."""
     spans = row.get("target", row)
     words = row["text"].split(" ")
-    place = spans["span2_index"]
-    length = len(spans["span2_text"].split(" "))
-    words[place : place + length] = ["*", *words[place : place + length], "*"]
+    start = spans["span2_index"]
+    end = start + len(spans["span2_text"].split(" "))
+    words[start:end] = ["*", *words[start:end], "*"]
     return [Example(" ".join(words), spans["span1_text"], _binary(row), group)]
 
 

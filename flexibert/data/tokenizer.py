@@ -77,7 +77,7 @@ def meta_path(tokenizer: str | Path) -> Path:
 def tokenizer_facts(tokenizer: str | Path) -> TokenizerFacts:
     """Read the facts of a tokenizer that `make_tokenizer` wrote."""
     meta = read_json(meta_path(tokenizer))
-    return TokenizerFacts(meta["vocabulary"], *(meta[role] for role in ROLES), special=tuple(meta["special"]))
+    return TokenizerFacts(meta["vocabulary"], **{role: meta[role] for role in ROLES}, special=tuple(meta["special"]))
 
 
 def load_tokenizer(path: str | Path) -> "tokenizers.Tokenizer":
@@ -105,7 +105,8 @@ def check_tokenizer(settings: dict) -> list[str]:
             ]
         return []
     if not settings["path"]:
-        return [f"tokenizer.path: kind {settings['kind']} needs a path (file: a tokenizer.json; hub: a model id)"]
+        needed = "a tokenizer.json" if settings["kind"] == "file" else "a model id"
+        return [f"tokenizer.path: missing; kind {settings['kind']!r} needs {needed}"]
     if settings["kind"] == "hub":
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id
@@ -166,8 +167,9 @@ def _training_texts(documents: list[Path], seed: int, duplicates: str | Path | N
 
 def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:
     for tokens in (SPECIAL_TOKENS, ROBERTA_TOKENS):
-        ids = [tokenizer.token_to_id(token) for token in tokens]
-        if None not in ids:
+        known = [tokenizer.token_to_id(token) for token in tokens]
+        ids = [number for number in known if number is not None]
+        if len(ids) == len(tokens):
             break
     else:
         raise CorpusError(
@@ -176,4 +178,4 @@ def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:
         )
     added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     vocabulary = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
-    return TokenizerFacts(vocabulary, *ids, special=tuple(sorted(added | set(ids))))
+    return TokenizerFacts(vocabulary, **dict(zip(ROLES, ids, strict=True)), special=tuple(sorted(added | set(ids))))

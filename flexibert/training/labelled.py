@@ -49,7 +49,7 @@ class Epochs:
 
 def inputs_of(data: TaskData, rows: np.ndarray) -> dict[str, Tensor]:
     """input_ids, attention_mask (absent where nothing is padded) and labels of some rows."""
-    ids, _, mask = data.batch(rows)
+    ids, mask = data.batch(rows)
     inputs = {"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(data.labels[rows])}
     if not mask.all():
         inputs["attention_mask"] = torch.from_numpy(mask)
