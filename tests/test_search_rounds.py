@@ -19,7 +19,7 @@ from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import RunIndex, transferred_recipe
 from flexibert.search.retuning import propose_again
-from flexibert.search.rounds import is_homogeneous, propose_round, stalled
+from flexibert.search.rounds import propose_round, stalled
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library, level_library
@@ -197,7 +197,8 @@ def test_constraints_bound_what_is_proposed(library, tmp_path):
 
 def test_homogeneous_models_alone(library, tmp_path):
     rounds = Loop(library, tmp_path, {"models": "homogeneous", "embedding": "naive"}, {"rounds": 3}).run()
-    assert all(is_homogeneous(run["architecture"]) for made in rounds for run in made["proposals"])
+    proposed = [run["architecture"] for made in rounds for run in made["proposals"]]
+    assert all(Architecture.from_model_dict(model).homogeneous for model in proposed)
 
 
 def test_stalling_counts_optimising_proposals_since_the_last_better_score():

@@ -21,6 +21,7 @@ from flexibert.search.pool import pool_from_library
 from flexibert.search.proposals import Run, transferred_recipe
 from flexibert.search.retuning import propose_again
 from flexibert.seeds import derive_seed
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     import pandas
@@ -181,17 +182,12 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
             )
         keep &= within
     if search["models"] == "homogeneous":
-        keep &= np.array([is_homogeneous(model) for model in pool.architectures])
+        keep &= np.array([Architecture.from_model_dict(model).homogeneous for model in pool.architectures])
     if not keep.any() and not problems:
         problems.append("search: no model of the library meets all of search.constraints and search.models; relax one")
     if problems:
         raise SearchError(problems)
     return pool.take(np.flatnonzero(keep))
-
-
-def is_homogeneous(model: dict[str, Any]) -> bool:
-    """Whether all layers of a model dictionary are equal."""
-    return all(len({repr(layer) for layer in model[key]}) == 1 for key in "ohnfp" if key in model)
 
 
 def _run(proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: dict, overlap: Overlap) -> Run:

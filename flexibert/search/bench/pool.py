@@ -1,6 +1,6 @@
 """The candidates of a table as a pool: from its model dictionaries, or from its columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from flexibert.errors import DesignSpaceError, SearchError
 from flexibert.search.bench.columns import Encoding, encode_columns
 from flexibert.search.bench.table import Table
 from flexibert.search.interface import Pool
-from flexibert.search.pool import check_embedding, encoder_size, model_columns
+from flexibert.search.pool import check_embedding, model_columns
 from flexibert.space.architecture import Architecture
 from flexibert.space.edit_distance.distance import Reference
 from flexibert.space.edit_distance.ranks import Ranks
@@ -20,13 +20,18 @@ LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller one
 LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
 
-def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
+Counts = Callable[[Sequence[dict]], Sequence[int]]  # numbers of parameters of model dictionaries
+
+
+def pool_from_table(table: Table, embedding: str | None = None, counts: Counts | None = None) -> Pool:
     """Candidates of a table, in the table's order.
 
     Args:
         table: Model dictionaries or feature columns.
         embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
             None for the best there is.
+        counts: Counts the parameters of models whose table has no column `parameters`; without it their sizes are
+            not known.
 
     Raises:
         SearchError: An embedding that does not exist, or "transformer2vec" for candidates that are not models.
@@ -34,7 +39,10 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
     """
     check_embedding(embedding)
     if table.architectures is not None:
-        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec")
+        sizes = table.sizes
+        if sizes is None and counts is not None:
+            sizes = np.array(counts(table.architectures))
+        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec", sizes)
     if embedding == "transformer2vec":
         raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
     encoding = encode_columns(table.columns)
@@ -45,11 +53,20 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
         groups=encoding.groups,
         levels=encoding.levels,
         identity=np.arange(len(table)),
+        sizes=table.sizes,
     )
 
 
-def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec") -> Pool:
+def pool_of_models(
+    ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec", sizes: np.ndarray | None = None
+) -> Pool:
     """Candidates from model dictionaries, in the given order; isomorphic ones share identity and embedding.
+
+    Args:
+        ids: Their names.
+        models: The model dictionaries.
+        embedding: "transformer2vec" or "naive".
+        sizes: Their numbers of parameters, or None where they are not known; shape (models,).
 
     Raises:
         SearchError: An embedding that does not exist.
@@ -58,7 +75,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     check_embedding(embedding)
     architectures = _architectures(ids, models)
     networks = list(dict.fromkeys(architectures))
-    number = {architecture: place for place, architecture in enumerate(networks)}
+    number = {architecture: position for position, architecture in enumerate(networks)}
     identity = np.array([number[architecture] for architecture in architectures])
     columns = model_columns(architectures)
     if embedding == "naive":
@@ -72,7 +89,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
         ids=list(ids),
         embedding=coordinates,
         identity=identity,
-        sizes=np.array([encoder_size(architecture) for architecture in architectures]),
+        sizes=sizes,
         architectures=list(models),
         **columns,
     )
@@ -113,7 +130,7 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     """
     ranks = Ranks.of_architectures(networks)
     chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
-    landmarks = [networks[place] for place in chosen]
+    landmarks = [networks[position] for position in chosen]
     squares = np.square(edit_distances(landmarks, ranks), dtype=np.float64)
     mean = squares.mean(axis=0)
     centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())

@@ -16,7 +16,7 @@ from flexibert.files import read_json
 from flexibert.search.boshnas.ascent import ascend
 from flexibert.search.boshnas.method import Surrogate
 from flexibert.search.interface import Observations, Pool
-from flexibert.search.pool import encoder_size, model_columns
+from flexibert.search.pool import model_columns
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library
@@ -69,11 +69,18 @@ class WayOut:
         """The pool with the models beyond the library that earlier rounds proposed, in their order."""
         models = [Architecture.from_model_dict(model) for model in proposed_beyond(proposals).values()]
         known = [Architecture.from_model_dict(model) for model in pool.architectures]
-        return joined(pool, known, {model: self.place(model) for model in models})
+        return self._sized(joined(pool, known, {model: self.place(model) for model in models}), pool)
 
     def extend(self, pool: Pool, observations: Observations) -> Pool:
         """The pool with further models of the level within the limits (see `extend_pool`)."""
-        return extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits)
+        return self._sized(
+            extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits), pool
+        )
+
+    def _sized(self, larger: Pool, pool: Pool) -> Pool:
+        """A pool that begins with `pool` with the sizes of all its candidates."""
+        further = self.costs(larger.architectures[len(pool) :])
+        return replace(larger, sizes=np.concatenate([pool.sizes, [row["parameters"] for row in further]]))
 
     def admits(self, models: Sequence[Architecture]) -> list[bool]:
         """Whether each model is within the limits."""
@@ -153,7 +160,7 @@ def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 
 def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture, np.ndarray]) -> Pool:
-    """The pool with further models at given points, all features encoded anew.
+    """The pool with further models at given points, all features encoded anew; sizes are not known of all of them.
 
     Args:
         pool: The candidates.
@@ -163,13 +170,12 @@ def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture,
     if not points:
         return pool
     models = list(points)
-    sizes = None if pool.sizes is None else np.concatenate([pool.sizes, [encoder_size(model) for model in models]])
     return replace(
         pool,
         ids=[*pool.ids, *(model.id for model in models)],
         embedding=np.concatenate([pool.embedding, list(points.values())]),
         identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
-        sizes=sizes,
+        sizes=None,
         architectures=[*pool.architectures, *(model.to_model_dict() for model in models)],
         **model_columns([*known, *models]),
     )
