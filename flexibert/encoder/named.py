@@ -1,4 +1,4 @@
-"""The models that the paper speaks of by name (DESIGN.md 2.5)."""
+"""The models that the paper speaks of by name (docs/encoder.md)."""
 
 from pathlib import Path
 from typing import Any

@@ -104,7 +104,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The heterogeneous encoder (DESIGN.md 2.5).
+    """The heterogeneous encoder (docs/encoder.md).
 
     Args:
         settings: An `EncoderSettings`, or any object with its attributes (`FlexiBertConfig`).
