@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-from toy import Done, run
-
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+from toy import SHARED_DATA, Done, run
 
 
 @pytest.fixture(scope="session")
