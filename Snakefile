@@ -22,8 +22,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), dict(os.en
 
 pathvars:
     results=RESULTS,
-    logs=f"{RESULTS}/logs",
-    benchmarks=f"{RESULTS}/benchmarks",
+    logs=PATHS.logs,
+    benchmarks=PATHS.benchmarks,
 
 
 include: "rules/corpus.smk"
@@ -39,13 +39,13 @@ rule all:
     """The search, its best model trained longer, and the report on both."""
     default_target: True
     input:
-        "<results>/report/index.html",
+        PATHS.page.at(page="report"),
 
 
 rule comparison:
     """All searches that the configuration compares, and a page that sets them side by side."""
     input:
-        "<results>/comparison/index.html",
+        PATHS.page.at(page="comparison"),
 
 
 onstart:

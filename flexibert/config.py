@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from flexibert.errors import ConfigError
+from flexibert.runs import Recipe
 
 Settings = dict[str, Any]
 
@@ -96,15 +97,14 @@ def search_settings(settings: Settings, search: str) -> Settings:
     return merge(settings["search"], settings["searches"][search] or {})
 
 
-def training_settings(settings: Settings, stage: str, recipe: str) -> Settings:
+def training_settings(settings: Settings, stage: str, recipe: str | Recipe) -> Settings:
     """Settings by which a run of `recipe` is trained.
 
     Args:
         stage: "pretrain" or "finetune".
-        recipe: "scratch", "from-...", "final" or "retuned-...".
+        recipe: The recipe, or its name.
     """
-    kind = recipe.split("-")[0]
-    section = {"final": "final", "retuned": "retune"}.get(kind)
+    section = Recipe.parse(recipe).kind.section
     return merge(settings[stage], settings[section][stage] if section else {})
 
 

@@ -4,10 +4,13 @@ from flexibert.config import read_yaml, search_settings, training_settings
 from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
+from flexibert.layout import PARTS, Layout, round_name
 from flexibert.preflight import changes_since, check_experiment, check_folder_name, check_typed, lasting, space_path
 from flexibert.results_lock import acquire, check_results_folder, release
-from flexibert.search.proposals import RunIndex
+from flexibert.run_index import RunIndex
+from flexibert.runs import PRETRAINED, Recipe, RecipeKind, recipe_pattern
 from flexibert.seeds import derive_seed
+from flexibert.settings import SuiteSettings
 from flexibert.stages import REVISION
 
 
@@ -40,6 +43,8 @@ except UsageError as error:
 config.clear()  # scripts read `jobs` from here: what never changes a result must not stand in params
 config.update(CFG)
 
+PATHS = Layout("<results>")  # for inputs and outputs: Snakemake puts the folder in
+DISK = Layout(PLACE)  # for params and for what is read while the jobs are planned
 SEED = CFG["seed"]
 SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
 RUNS = RunIndex(PLACE)
@@ -52,16 +57,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    source="[a-z0-9-]+",
-    shard=r"\d+",
-    task="[a-z0-9]+-[a-z0-9]+",
-    search="[a-z0-9-]+",
-    level=r"\d+",
-    round=r"\d+",
-    model="[0-9a-f]+",
-    page="report|comparison",
-    manifest="manifest|manifest-final",
-    recipe=r"scratch|from-[0-9a-f]+|final|retuned-\d+",
+    **PARTS,
 
 
 def sources_of(manifest):
@@ -69,10 +65,15 @@ def sources_of(manifest):
     return [name for name, source in SOURCES.items() if manifest == "manifest-final" or not source.get("final_only")]
 
 
-def manifest_of(wildcards):
-    """The corpus manifest that a run is trained on."""
-    whole = wildcards.recipe == "final" and len(sources_of("manifest-final")) > len(sources_of("manifest"))
-    return f"{RESULTS}/corpus/{'manifest-final' if whole else 'manifest'}.json"
+def is_final(recipe):
+    """Whether runs of a recipe are trained at the large budget."""
+    return Recipe.parse(recipe).kind == RecipeKind.FINAL
+
+
+def manifest_of(recipe):
+    """The corpus manifest that runs of a recipe are trained on."""
+    whole = is_final(recipe) and len(sources_of("manifest-final")) > len(sources_of("manifest"))
+    return PATHS.manifest.at(manifest="manifest-final" if whole else "manifest")
 
 
 def shard_names(source):
@@ -83,17 +84,17 @@ def shard_names(source):
 def suites_of(recipe):
     """Suites on which runs of a recipe are scored."""
     searched = {search_settings(CFG, name)["suite"] for name in CFG["searches"]}
-    return sorted(set(CFG["final"]["suites"]) if recipe == "final" else searched)
+    return sorted(set(CFG["final"]["suites"]) if is_final(recipe) else searched)
 
 
 def tasks_of_recipe(recipe):
     """Tasks on which runs of a recipe are scored, e.g. ["glue-cola", ...]."""
-    return [task for suite in suites_of(recipe) for task in tasks_of(SUITES[suite])]
+    return [task for suite in suites_of(recipe) for task in tasks_of(SuiteSettings.from_mapping(SUITES[suite]))]
 
 
-def run_of(wildcards):
-    """The run that a job trains: model dictionary, origin, source of its weights."""
-    return RUNS.find(wildcards.model, wildcards.recipe)
+def run_of(model, recipe):
+    """The run that a job trains, as it stands on disk: model dictionary, origin, source of its weights."""
+    return RUNS.find(model, recipe).to_mapping()
 
 
 def training_memory(wildcards, attempt):

@@ -4,7 +4,7 @@
 rule download:
     """Everything of a hub data set that is needed; afterwards the experiment is offline."""
     output:
-        "<results>/text/{source}/download.json",
+        PATHS.source.download,
     log:
         "<logs>/download/{source}.log",
     benchmark:
@@ -26,10 +26,10 @@ rule download:
 rule documents:
     """Clean documents of one shard of a source, each assigned to training or validation by its content."""
     input:
-        download_of,
+        lambda wildcards: download_of(wildcards.source),
     output:
-        documents="<results>/text/{source}/documents-{shard}.parquet",
-        counts="<results>/text/{source}/documents-{shard}.json",
+        documents=PATHS.source.documents,
+        counts=PATHS.source.counts,
     log:
         "<logs>/documents/{source}-{shard}.log",
     benchmark:
@@ -53,10 +53,10 @@ rule documents:
 rule duplicates:
     """Equal and similar documents of all shards and sources; one of each lot stays."""
     input:
-        lambda wildcards: documents_of(wildcards.manifest),
+        lambda wildcards: of_shards(PATHS.source.documents, wildcards.manifest),
     output:
-        marks="<results>/text/duplicates-{manifest}.npz",
-        counts="<results>/text/duplicates-{manifest}.json",
+        marks=PATHS.duplicates,
+        counts=PATHS.duplicate_counts,
     log:
         "<logs>/duplicates/{manifest}.log",
     benchmark:
@@ -78,13 +78,13 @@ rule duplicates:
 rule tokenise:
     """Token shards of one shard of documents."""
     input:
-        documents="<results>/text/{source}/documents-{shard}.parquet",
-        duplicates=duplicates_of,
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        documents=PATHS.source.documents,
+        duplicates=lambda wildcards: duplicates_of(wildcards.source),
+        tokenizer=PATHS.tokenizer,
     output:
-        train="<results>/corpus/{source}/train-{shard}.bin",
-        validation="<results>/corpus/{source}/validation-{shard}.bin",
-        summary="<results>/corpus/{source}/{shard}.json",
+        train=PATHS.tokens.train,
+        validation=PATHS.tokens.validation,
+        summary=PATHS.tokens.summary,
     log:
         "<logs>/tokenise/{source}-{shard}.log",
     benchmark:
@@ -105,15 +105,11 @@ rule tokenise:
 rule corpus:
     """The manifest of token shards: sources, weights, counts and digests."""
     input:
-        summaries=lambda wildcards: [
-            f"{RESULTS}/corpus/{source}/{shard}.json"
-            for source in sources_of(wildcards.manifest)
-            for shard in shard_names(source)
-        ],
-        counts=lambda wildcards: [path.removesuffix("parquet") + "json" for path in documents_of(wildcards.manifest)],
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        summaries=lambda wildcards: of_shards(PATHS.tokens.summary, wildcards.manifest),
+        counts=lambda wildcards: of_shards(PATHS.source.counts, wildcards.manifest),
+        tokenizer=PATHS.tokenizer,
     output:
-        "<results>/corpus/{manifest}.json",
+        PATHS.manifest,
     log:
         "<logs>/corpus/{manifest}.log",
     benchmark:

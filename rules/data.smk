@@ -4,8 +4,8 @@
 rule settings:
     """The complete settings and the versions of the software, beside the results that they made."""
     output:
-        config="<results>/config.yaml",
-        versions="<results>/versions.json",
+        config=PATHS.config,
+        versions=PATHS.versions,
     log:
         "<logs>/settings.log",
     benchmark:
@@ -27,7 +27,7 @@ rule settings:
 rule download_tokenizer:
     """The tokenizer of a model on the hub; afterwards it is offline."""
     output:
-        "<results>/tokenizer/hub/tokenizer.json",
+        PATHS.hub_tokenizer,
     log:
         "<logs>/download/tokenizer.log",
     benchmark:
@@ -49,12 +49,12 @@ rule download_tokenizer:
 rule tokenizer:
     """A byte-level BPE trained on the corpus, or the one that the settings name."""
     input:
-        documents=documents_of("manifest"),
-        duplicates="<results>/text/duplicates-manifest.npz",
+        documents=of_shards(PATHS.source.documents, "manifest"),
+        duplicates=PATHS.duplicates.at(manifest="manifest"),
         fetched=download_of_tokenizer(),
     output:
-        tokenizer="<results>/tokenizer/tokenizer.json",
-        facts="<results>/tokenizer/tokenizer.meta.json",
+        tokenizer=PATHS.tokenizer,
+        facts=PATHS.tokenizer_facts,
     log:
         "<logs>/tokenizer.log",
     benchmark:
@@ -77,7 +77,7 @@ rule tokenizer:
 rule download_task:
     """The files of one labelled task from the hub; afterwards it is offline."""
     output:
-        "<results>/tasks/{task}/download.json",
+        PATHS.task.download,
     log:
         "<logs>/download/{task}.log",
     benchmark:
@@ -97,14 +97,15 @@ rule download_task:
 
 
 rule task:
-    """Tokenised training and validation rows of one labelled task."""
+    """Tokenised training, validation and test rows of one labelled task."""
     input:
-        download_of_task,
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        lambda wildcards: download_of_task(wildcards.task),
+        tokenizer=PATHS.tokenizer,
     output:
-        train="<results>/tasks/{task}/train.npz",
-        validation="<results>/tasks/{task}/validation.npz",
-        card="<results>/tasks/{task}/task.json",
+        train=PATHS.task.train,
+        validation=PATHS.task.validation,
+        test=[PATHS.task.test] if CFG["tasks"]["test_share"] else [],
+        card=PATHS.task.card,
     log:
         "<logs>/task/{task}.log",
     benchmark:

@@ -10,7 +10,7 @@ rule finer_library:
         library=lambda wildcards: library_files(wildcards.search, level_before(wildcards.search, wildcards.level)),
         proposals=lambda wildcards: proposals_of(wildcards.search, level_before(wildcards.search, wildcards.level)),
     output:
-        [f"<results>/search/{{search}}/level-{{level}}/library/{name}" for name in LIBRARY_FILES],
+        PATHS.finer_library.files,
     log:
         "<logs>/finer-library/{search}-level-{level}.log",
     benchmark:
@@ -24,10 +24,24 @@ rule finer_library:
     params:
         space=SPACE,
         settings=CFG["library"],
-        parents=lambda wildcards: {key: keys_before(wildcards)[key] for key in ("parents", "parent_neighbours")},
+        parents=lambda wildcards: parents_settings(wildcards.search, level_before(wildcards.search, wildcards.level)),
         seed=lambda wildcards: derive_seed(SEED, "library", wildcards.search, wildcards.level),
         revision=REVISION["library"],
     message:
         "Building the library of level {wildcards.level} of search {wildcards.search}"
     script:
         "../workflow/scripts/finer_library.py"
+
+
+use rule costs as finer_costs with:
+    input:
+        models=PATHS.finer_library.models,
+        vocabulary=PATHS.tokenizer_facts,
+    output:
+        PATHS.finer_library.costs,
+    log:
+        "<logs>/costs/{search}-level-{level}.log",
+    benchmark:
+        "<benchmarks>/costs/{search}-level-{level}.jsonl"
+    message:
+        "Counting what the models of level {wildcards.level} of search {wildcards.search} cost"

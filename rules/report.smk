@@ -4,27 +4,25 @@
 rule report:
     """A page of one search (report) or of all (comparison), its figures (SVG, each from one CSV) and its tables."""
     input:
-        settings="<results>/config.yaml",
-        leaderboards=lambda wildcards: expand(
-            "<results>/search/{search}/leaderboard.csv", search=searches_of(wildcards)
-        ),
-        final=final_scores,
+        settings=PATHS.config,
+        leaderboards=lambda wildcards: expand(PATHS.leaderboard, search=searches_of(wildcards.page)),
+        final=lambda wildcards: final_scores(),
     output:
         page=report(
-            "<results>/{page}/index.html",
+            PATHS.page,
             caption="../workflow/report/page.rst",
             category="Page",
             labels={"page": "{page}"},
         ),
         tables=report(
-            directory("<results>/{page}/tables"),
+            directory(PATHS.tables),
             patterns=["{name}.csv"],
             caption="../workflow/report/table.rst",
             category="Tables",
             labels={"page": "{page}", "table": "{name}"},
         ),
         figures=report(
-            directory("<results>/{page}/figures"),
+            directory(PATHS.figures),
             patterns=["{name}.svg"],
             caption="../workflow/report/figure.rst",
             category="Figures",
@@ -41,7 +39,7 @@ rule report:
         runtime=30,
     params:
         settings=CFG["report"],
-        searches=searches_of,
+        searches=lambda wildcards: searches_of(wildcards.page),
         revision=REVISION["report"],
     message:
         "Writing the {wildcards.page} page"

@@ -5,12 +5,12 @@ checkpoint propose:
     """Choose the models of one round, and say why; a round without proposals ends the level."""
     input:
         library=lambda wildcards: library_files(wildcards.search, wildcards.level),
-        observations=known_before,
-        proposals=lambda wildcards: proposal_files(wildcards.search, wildcards.level, int(wildcards.round)),
-        vocabulary="<results>/tokenizer/tokenizer.meta.json",
+        observations=lambda wildcards: known_before(wildcards.search, wildcards.level, int(wildcards.round)),
+        proposals=lambda wildcards: first_proposals(wildcards.search, wildcards.level, int(wildcards.round)),
+        vocabulary=PATHS.tokenizer_facts,
     output:
-        proposal="<results>/search/{search}/level-{level}/round-{round}/proposal.json",
-        predictions="<results>/search/{search}/level-{level}/round-{round}/predictions.parquet",
+        proposal=PATHS.round.proposal,
+        predictions=PATHS.round.predictions,
     log:
         "<logs>/propose/{search}-level-{level}-round-{round}.log",
     benchmark:
@@ -24,7 +24,7 @@ checkpoint propose:
         search=lambda wildcards: {
             key: value for key, value in search_settings(CFG, wildcards.search).items() if key != "levels"
         },
-        level=level_keys,
+        level=lambda wildcards: level_keys(wildcards.search, wildcards.level),
         space=SPACE,
         transfer=CFG["transfer"],
         max_positions=CFG["model"]["max_positions"],
@@ -40,11 +40,11 @@ checkpoint propose:
 rule observe:
     """Add a round's scores to what the search knows."""
     input:
-        proposal="<results>/search/{search}/level-{level}/round-{round}/proposal.json",
-        before=known_before,
-        scores=scores_of_round,
+        proposal=PATHS.round.proposal,
+        before=lambda wildcards: known_before(wildcards.search, wildcards.level, int(wildcards.round)),
+        scores=lambda wildcards: scores_of_round(wildcards.search, wildcards.level, int(wildcards.round)),
     output:
-        "<results>/search/{search}/level-{level}/round-{round}/observations.csv",
+        PATHS.round.observations,
     log:
         "<logs>/observe/{search}-level-{level}-round-{round}.log",
     benchmark:
@@ -68,15 +68,13 @@ rule search:
     """The outcome of a search: all its runs, best first."""
     input:
         observations=lambda wildcards: last_observations(wildcards.search, levels_of(wildcards.search)[-1]),
-        costs=lambda wildcards: [
-            f"{library_folder(wildcards.search, level)}/costs.parquet" for level in levels_of(wildcards.search)
-        ],
+        costs=lambda wildcards: [library_costs(wildcards.search, level) for level in levels_of(wildcards.search)],
         proposals=lambda wildcards: [
             path for level in levels_of(wildcards.search) for path in proposals_of(wildcards.search, level)
         ],
     output:
-        leaderboard="<results>/search/{search}/leaderboard.csv",
-        best="<results>/search/{search}/best.json",
+        leaderboard=PATHS.leaderboard,
+        best=PATHS.best,
     log:
         "<logs>/search/{search}.log",
     benchmark:
@@ -98,9 +96,9 @@ rule search:
 checkpoint final:
     """The models that are trained at the large budget: the best of a search and, where asked, its scaled pattern."""
     input:
-        best="<results>/search/{search}/best.json",
+        best=PATHS.best,
     output:
-        "<results>/final/{search}.json",
+        PATHS.final,
     log:
         "<logs>/final/{search}.log",
     benchmark:

@@ -4,7 +4,7 @@
 rule library:
     """All models of one level of the design space (a sample of a level that is too large)."""
     output:
-        [f"<results>/library/level-{{level}}/{name}" for name in LIBRARY_FILES],
+        PATHS.library.files,
     log:
         "<logs>/library/level-{level}.log",
     benchmark:
@@ -29,16 +29,14 @@ rule library:
 rule costs:
     """Parameters, FLOPs a token and, where a constraint asks for it, latency of each model of a library."""
     input:
-        models="{library}/models.parquet",
-        vocabulary="<results>/tokenizer/tokenizer.meta.json",
+        models=PATHS.library.models,
+        vocabulary=PATHS.tokenizer_facts,
     output:
-        "{library}/costs.parquet",
+        PATHS.library.costs,
     log:
-        "{library}/costs.log",
+        "<logs>/costs/level-{level}.log",
     benchmark:
-        "{library}/costs.jsonl"
-    wildcard_constraints:
-        library=rf"{RESULTS}/(library/level-\d+|search/[a-z0-9-]+/level-\d+/library)",
+        "<benchmarks>/costs/level-{level}.jsonl"
     conda:
         "../envs/flexibert.yaml"
     resources:
@@ -50,6 +48,6 @@ rule costs:
         latency=any(search_settings(CFG, name)["constraints"].get("latency_ms") for name in CFG["searches"]),
         revision=REVISION["costs"],
     message:
-        "Counting what the models of {wildcards.library} cost"
+        "Counting what the models of level {wildcards.level} cost"
     script:
         "../workflow/scripts/costs.py"

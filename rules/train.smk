@@ -4,16 +4,16 @@
 rule pretrain:
     """Train one model from scratch with masked-language modelling."""
     input:
-        manifest=manifest_of,
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        manifest=lambda wildcards: manifest_of(wildcards.recipe),
+        tokenizer=PATHS.tokenizer,
     output:
-        [f"<results>/models/{{model}}/{{recipe}}/{name}" for name in MODEL_FILES],
+        PATHS.run.files,
     log:
         "<logs>/pretrain/{model}-{recipe}.log",
     benchmark:
         "<benchmarks>/pretrain/{model}-{recipe}.jsonl"
     wildcard_constraints:
-        recipe=r"scratch|final|retuned-\d+",
+        recipe=recipe_pattern(*PRETRAINED),
     conda:
         "../envs/flexibert.yaml"
     threads: CFG["jobs"]["threads"]
@@ -21,12 +21,12 @@ rule pretrain:
         mem_mb=training_memory,
         runtime=training_minutes,
     params:
-        run=run_of,
+        run=lambda wildcards: run_of(wildcards.model, wildcards.recipe),
         settings=lambda wildcards: training_settings(CFG, "pretrain", wildcards.recipe),
         model=CFG["model"],
         seed=lambda wildcards: derive_seed(SEED, "pretrain", wildcards.model, wildcards.recipe),
         revision=REVISION["pretrain"],
-        resume=f"{PLACE}/resume/pretrain/{{model}}/{{recipe}}",
+        resume=DISK.pretraining_state,
     message:
         "Pre-training {wildcards.model} ({wildcards.recipe}) for {params.settings[steps]} steps"
     script:
@@ -36,17 +36,17 @@ rule pretrain:
 rule transfer:
     """Give one model the weights of a trained neighbour in place of a pre-training."""
     input:
-        source=source_model,
-        manifest="<results>/corpus/manifest.json",
-        tokenizer="<results>/tokenizer/tokenizer.json",
+        source=lambda wildcards: source_model(wildcards.model, wildcards.recipe),
+        manifest=PATHS.manifest.at(manifest="manifest"),
+        tokenizer=PATHS.tokenizer,
     output:
-        [f"<results>/models/{{model}}/{{recipe}}/{name}" for name in MODEL_FILES],
+        PATHS.run.files,
     log:
         "<logs>/transfer/{model}-{recipe}.log",
     benchmark:
         "<benchmarks>/transfer/{model}-{recipe}.jsonl"
     wildcard_constraints:
-        recipe="from-[0-9a-f]+",
+        recipe=recipe_pattern(RecipeKind.TRANSFER),
     conda:
         "../envs/flexibert.yaml"
     threads: CFG["jobs"]["threads"]
@@ -54,13 +54,13 @@ rule transfer:
         mem_mb=training_memory,
         runtime=training_minutes,
     params:
-        run=run_of,
+        run=lambda wildcards: run_of(wildcards.model, wildcards.recipe),
         settings=CFG["pretrain"],
         transfer={key: CFG["transfer"][key] for key in ("mode", "steps")},
         model=CFG["model"],
         seed=lambda wildcards: derive_seed(SEED, "transfer", wildcards.model, wildcards.recipe),
         revision=REVISION["transfer"],
-        resume=f"{PLACE}/resume/transfer/{{model}}/{{recipe}}",
+        resume=DISK.transfer_state,
     message:
         "Transferring the weights of {params.run[source][model]} to {wildcards.model}"
     script:
@@ -70,12 +70,12 @@ rule transfer:
 rule finetune:
     """Fine-tune one run on one task and keep its best validation score."""
     input:
-        model=expand("<results>/models/{{model}}/{{recipe}}/{name}", name=MODEL_FILES[:3]),
-        task=expand("<results>/tasks/{{task}}/{name}", name=["train.npz", "validation.npz", "task.json"]),
+        model=[PATHS.run.config, PATHS.run.weights, PATHS.run.card],
+        task=PATHS.task.files,
     output:
-        best="<results>/glue/{model}/{recipe}/{task}/best.json",
-        trials="<results>/glue/{model}/{recipe}/{task}/trials.csv",
-        cost="<results>/glue/{model}/{recipe}/{task}/cost.json",
+        best=PATHS.tuned.best,
+        trials=PATHS.tuned.trials,
+        cost=PATHS.tuned.cost,
     log:
         "<logs>/finetune/{model}-{recipe}-{task}.log",
     benchmark:
@@ -90,7 +90,7 @@ rule finetune:
         settings=lambda wildcards: training_settings(CFG, "finetune", wildcards.recipe),
         seed=lambda wildcards: derive_seed(SEED, "finetune", wildcards.model, wildcards.recipe, wildcards.task),
         revision=REVISION["finetune"],
-        resume=f"{PLACE}/resume/finetune/{{model}}/{{recipe}}/{{task}}",
+        resume=DISK.tuning_state,
     message:
         "Fine-tuning {wildcards.model} ({wildcards.recipe}) on {wildcards.task}"
     script:
@@ -101,13 +101,13 @@ rule glue:
     """Mean score of one run over its tasks."""
     input:
         lambda wildcards: expand(
-            "<results>/glue/{model}/{recipe}/{task}/best.json",
+            PATHS.tuned.best,
             model=wildcards.model,
             recipe=wildcards.recipe,
             task=tasks_of_recipe(wildcards.recipe),
         ),
     output:
-        "<results>/glue/{model}/{recipe}/score.json",
+        PATHS.score,
     log:
         "<logs>/glue/{model}-{recipe}.log",
     benchmark:

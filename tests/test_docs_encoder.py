@@ -61,6 +61,6 @@ def test_named_models():
     told = {name: (layers, count) for name, layers, count in rows}
     counts = parameter_counts(NAMED_MODELS.values())
     assert told == {
-        name: (layers_in_words(model), f"{count:,}")
+        name: (layers_in_words(model.to_model_dict()), f"{count:,}")
         for (name, model), count in zip(NAMED_MODELS.items(), counts, strict=True)
     }

@@ -7,13 +7,28 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "flexibert"
-GROUND_FLOOR = {"config", "errors", "extras", "files", "log", "provenance", "results_lock", "seeds", "stages"}
+GROUND_FLOOR = {
+    "config",
+    "errors",
+    "extras",
+    "files",
+    "layout",
+    "log",
+    "provenance",
+    "results_lock",
+    "run_index",
+    "runs",
+    "seeds",
+    "settings",
+    "stages",
+}
 MAY_KNOW = {
     "space": set(),
     "data": set(),
     "encoder": {"space"},
     "training": {"data", "encoder"},
     "search": {"space"},
+    "evidence": {"space"},
     "report": {"space"},
     "preflight": {"data", "space"},
     "cli": {"encoder", "report", "search", "space"},

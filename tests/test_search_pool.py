@@ -22,6 +22,7 @@ from flexibert.search.boshnas.method import Boshnas
 from flexibert.search.interface import Observations
 from flexibert.search.methods import method_named
 from flexibert.search.pool import pool_from_library
+from flexibert.settings import LibrarySettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.ranks import Ranks
@@ -40,7 +41,7 @@ SPACE = DesignSpace.from_mapping(
     }
 )
 ROOT = Path(__file__).parents[1]
-LIBRARY = {"graphs": 150, "dimensions": 8, "metric": "euclidean", "recipe": "fast", "neighbours": 10}
+LIBRARY = LibrarySettings(graphs=150, dimensions=8, metric="euclidean", recipe="fast", neighbours=10)
 VOCABULARY, POSITIONS = 1024, 64  # of the default settings
 NOTHING = Observations(np.empty(0, dtype=int), np.empty(0))
 MODEL = {"l": 1, "o": ["sa"], "h": [128], "n": [2], "f": [[512, 256]], "p": ["wma"]}
@@ -69,6 +70,10 @@ def test_few_integers_are_both():
     encoding = encode_columns({"code": [0, 1, 2, 0]})
     assert (encoding.levels >= 0).sum() == 3
     assert (encoding.levels == -1).sum() == 1
+
+
+def sizes_of(models):
+    return parameter_counts(map(Architecture.from_model_dict, models))
 
 
 def between(models):
@@ -142,10 +147,7 @@ def test_a_library_brings_sizes_and_both_embeddings(default_library):
 
 def test_largest_proposes_what_really_is_the_largest(default_library):
     pool = pool_from_library(default_library)
-    built = [
-        EncoderSettings.from_model_dict(model, vocab_size=VOCABULARY, max_positions=POSITIONS)
-        for model in pool.architectures
-    ]
+    built = [EncoderSettings(model, vocab_size=VOCABULARY, max_positions=POSITIONS) for model in pool.models]
     with torch.device("meta"):  # shapes without memory
         weights = [sum(weight.numel() for weight in MaskedLanguageModel(each).parameters()) for each in built]
     proposals = method_named("largest").propose(NOTHING, pool, 20, 0)
@@ -156,13 +158,13 @@ def test_a_table_s_own_count_goes_before_any_other(models):
     ids = [str(k) for k in range(len(models))]
     table = Table(ids, np.arange(len(ids)), architectures=models)
     assert pool_from_table(table, "naive").sizes is None
-    assert pool_from_table(table, "naive", parameter_counts).sizes.tolist() == parameter_counts(models)
+    assert pool_from_table(table, "naive", parameter_counts).sizes.tolist() == sizes_of(models)
     own = np.arange(len(ids)) + 7
     assert pool_from_table(replace(table, sizes=own), "naive", parameter_counts).sizes.tolist() == own.tolist()
 
 
 def test_take_keeps_everything_in_step(models):
-    pool = pool_of_models([str(k) for k in range(len(models))], models, sizes=np.array(parameter_counts(models)))
+    pool = pool_of_models([str(k) for k in range(len(models))], models, count_parameters=parameter_counts)
     rows = np.random.default_rng(0).permutation(len(pool))[:17]
     part = pool.take(rows)
     assert part.ids == [pool.ids[row] for row in rows]
@@ -173,7 +175,7 @@ def test_take_keeps_everything_in_step(models):
 
 def test_candidates_beyond_the_library(models):
     pool = pool_of_models([str(k) for k in range(len(models))], models)
-    wanted = np.log(parameter_counts(models))
+    wanted = np.log(sizes_of(models))
     rows = np.argsort(wanted)[:30]  # the large ones are not known, many of them not even in the library
     observations = Observations(rows, wanted[rows])
     known = [Architecture.from_model_dict(model) for model in models]
@@ -182,9 +184,9 @@ def test_candidates_beyond_the_library(models):
     assert larger.ids[: len(pool)] == pool.ids
     assert 0 < len(larger) - len(pool) <= 20
     assert len(np.unique(larger.identity)) == len(larger)
-    new = [Architecture.from_model_dict(model) for model in larger.architectures[len(pool) :]]
+    new = larger.models[len(pool) :]
     assert not set(new) & {Architecture.from_model_dict(model) for model in models}
     assert all(SPACE.level_of(architecture) == 1 for architecture in new)
-    sizes = parameter_counts(larger.architectures)
+    sizes = parameter_counts(larger.models)
     assert np.mean(sizes[len(pool) :]) > np.median(sizes[: len(pool)])
     assert Boshnas().propose(observations, larger, 1, 0)[0].index not in rows

@@ -1,6 +1,6 @@
-"""The two parts of all text and of every task: what is trained on, and what is held out to judge by."""
+"""What text and labelled rows are for: to train on, or held out to judge by."""
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation")  # of all text and of the files of a task; see `task_splits` for its test rows
 
 
 def split_of(key: int, validation: float) -> str:

@@ -35,14 +35,17 @@ class Example:
     overlap: float = 0.0
 
 
-def read_examples(spec: TaskSpec, split: str, source: str, folder: str | Path | None) -> tuple[list[Example], int]:
+def read_examples(
+    spec: TaskSpec, split: str, source: str, folder: str | Path | None, test_share: float = 0.0
+) -> tuple[list[Example], int]:
     """All rows of one split of a task.
 
     Args:
         spec: The task.
-        split: "train" or "validation".
+        split: "train" or "validation"; for the probes also "test".
         source: embedded (probes), folder (official layout), or hub (parquet files that `download.fetch` brought).
         folder: The suite's folder, or the folder that `download.fetch` filled for this task.
+        test_share: Share of the probes' training speeches that give their test rows.
 
     Returns:
         The rows, and how many incomplete lines were left out.
@@ -53,26 +56,22 @@ def read_examples(spec: TaskSpec, split: str, source: str, folder: str | Path | 
     if source == "embedded":
         from flexibert.data.probes import probe_rows
 
-        rows, incomplete = _numbered(probe_rows(spec.name, split), f"probe {spec.name}"), 0
-        columns, label = spec.texts, "label"
-    elif source == "hub":
-        rows, incomplete = list(_parquet_rows(spec, split, _given(folder))), 0
+        rows, incomplete = _numbered(probe_rows(spec.name, split, test_share), f"probe {spec.name}"), 0
+        return _examples(spec, rows, spec.texts, "label"), incomplete
+    assert folder is not None  # all other sources have one
+    if source == "hub":
+        rows, incomplete = list(_parquet_rows(spec, split, Path(folder))), 0
         columns, label = spec.texts, "label"
     else:
-        path = split_file(spec, split, _given(folder))
+        path = split_file(spec, split, Path(folder))
         if path is None:
-            raise TaskError(missing_task(spec, _given(folder)))
+            raise TaskError(missing_task(spec, Path(folder)))
         columns, label = spec.columns or spec.texts, spec.label
         if path.suffix == ".tsv":
             rows, incomplete = _tsv_rows(spec, path, (*columns, label))
         else:
             rows, incomplete = list(_json_rows(path)), 0
     return _examples(spec, rows, columns, label), incomplete
-
-
-def _given(folder: str | Path | None) -> Path:
-    assert folder is not None  # only embedded tasks do without
-    return Path(folder)
 
 
 def split_file(spec: TaskSpec, split: str, folder: Path) -> Path | None:
@@ -190,7 +189,7 @@ def _regrouped(examples: list[Example]) -> list[Example]:
 def _label(spec: TaskSpec, value: Any) -> float:
     """Number of a label given by name or, as on the hub, by number."""
     if spec.labels is None:
-        assert spec.range is not None  # a regression's
+        assert spec.range is not None  # numbers have one
         low, high = spec.range
         try:
             number = float(value)

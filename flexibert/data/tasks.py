@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flexibert.data.splits import SPLITS
-from flexibert.data.task_files import Example, missing_task, read_examples, split_file
+from flexibert.data.task_files import Example, missing_task, split_file
+from flexibert.data.task_splits import read_splits
 from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
 from flexibert.errors import TaskError
 from flexibert.files import read_json, whole_file, write_json
-from flexibert.seeds import derive_seed
+from flexibert.settings import SuiteSettings, TaskSettings
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,33 +25,29 @@ ARRAYS = ("input_ids", "offsets", "labels", "groups", "overlaps")  # of a split'
 logger = logging.getLogger(__name__)
 
 
-def tasks_of(suite: dict) -> list[str]:
+def tasks_of(suite: SuiteSettings) -> list[str]:
     """Ids of the tasks of one entry of `tasks.suites`, e.g. ["glue-cola", ...], in the publishers' order."""
-    names = suite.get("names")
-    return [f"{suite['suite']}-{name}" for name in names_of(suite["suite"]) if names is None or name in names]
+    wanted = [name for name in names_of(suite.suite) if suite.names is None or name in suite.names]
+    return [f"{suite.suite}-{name}" for name in wanted]
 
 
-def check_tasks(settings: dict) -> list[str]:
-    """What keeps the section `tasks` from working on this machine, one sentence a problem; takes milliseconds.
-
-    Args:
-        settings: The section `tasks`, already valid against the schema.
-    """
+def check_tasks(suites: Sequence[SuiteSettings]) -> list[str]:
+    """What keeps suites from working on this machine, one sentence a problem; takes milliseconds."""
     problems: list[str] = []
-    suites = [suite["suite"] for suite in settings["suites"]]
-    for name in sorted({name for name in suites if suites.count(name) > 1}):
+    names = [suite.suite for suite in suites]
+    for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(
-            f"tasks.suites: the suite {name!r} stands {suites.count(name)} times; name its tasks in one entry"
+            f"tasks.suites: the suite {name!r} stands {names.count(name)} times; name its tasks in one entry"
         )
-    for suite in settings["suites"]:
+    for suite in suites:
         problems += _suite_problems(suite)
     return problems
 
 
-def _suite_problems(suite: dict) -> list[str]:
-    name, source = suite["suite"], suite["source"]
+def _suite_problems(suite: SuiteSettings) -> list[str]:
+    name, source = suite.suite, suite.source
     known = names_of(name)
-    unknown = [task for task in suite.get("names") or [] if task not in known]
+    unknown = [task for task in suite.names or () if task not in known]
     problems = [f"tasks.suites: suite {name} has no task '{task}' (tasks: {', '.join(known)})" for task in unknown]
     if (name == "probes") != (source == "embedded"):
         remedy = "write source 'embedded'" if name == "probes" else "write source 'folder' or 'hub'"
@@ -60,9 +58,9 @@ def _suite_problems(suite: dict) -> list[str]:
         ]
     if source != "folder":
         return problems
-    if not suite.get("folder"):
+    if not suite.folder:
         return [*problems, f"tasks.suites: suite {name!r}: key 'folder' is missing; source 'folder' needs it"]
-    folder = Path(suite["folder"])
+    folder = Path(suite.folder)
     if not folder.is_dir():
         return [*problems, f"tasks.suites: the folder {folder} of suite {name} does not exist; correct `folder`"]
     specs = [TASKS[task] for task in tasks_of(suite)]
@@ -80,19 +78,19 @@ def hub_source(task: str) -> dict:
 
 def prepare_task(
     task: str,
-    suite: dict,
-    settings: dict,
+    suite: SuiteSettings,
+    settings: TaskSettings,
     tokenizer: str | Path,
     seed: int,
     out_dir: str | Path,
     downloaded: str | Path | None = None,
 ) -> None:
-    """Read, sub-sample and tokenise one task; writes train.npz, validation.npz and task.json into `out_dir`.
+    """Read, split and tokenise one task; writes train.npz, validation.npz, test.npz and task.json into `out_dir`.
 
     Args:
         task: Id, e.g. "glue-cola".
-        suite: Its entry of `tasks.suites`.
-        settings: `length`, `train_rows` and `validation_rows` of the section `tasks`.
+        suite: Where it comes from.
+        settings: How long its inputs are and how many rows are used; with a `test_share` of 0 there is no test.npz.
         tokenizer: tokenizer.json with its facts beside it.
         seed: Root seed; decides which rows are used where there are too many.
         out_dir: tasks/{task}.
@@ -100,65 +98,40 @@ def prepare_task(
             `out_dir` if not given.
 
     Raises:
-        TaskError: A missing file or column, or a label outside the task's set; file and line named.
+        TaskError: As of `read_splits`.
     """
     from flexibert.data.tokenizer import load_tokenizer, tokenizer_facts
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     spec = TASKS[task]
-    folder = (downloaded or out_dir) if suite["source"] == "hub" else suite.get("folder")
+    folder = (downloaded or out_dir) if suite.source == "hub" else suite.folder
     encoder, facts = load_tokenizer(tokenizer), tokenizer_facts(tokenizer)
-    rows, left_out = {}, {}
-    for split in SPLITS:
-        examples, left_out[split] = read_examples(spec, split, suite["source"], folder)
-        chosen = sub_sample(examples, settings[f"{split}_rows"], derive_seed(seed, "tasks", task, split))
-        rows[split] = len(chosen)
-        arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings["length"])
+    found = read_splits(task, suite, settings, seed, None if folder is None else Path(folder))
+    for split, chosen in found.rows.items():
+        arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings.length)
         with whole_file(Path(out_dir) / f"{split}.npz") as part, open(part, "wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # none of them is called allow_pickle
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
         if split == "validation":
             majority = _majority(spec, arrays["labels"])
     facts_of_task = {
         "task": task,
         "suite": spec.suite,
         "name": spec.name,
-        "source": suite["source"],
+        "source": suite.source,
         "labels": list(spec.labels) if spec.labels else None,
         "range": list(spec.range) if spec.range else None,
         "outputs": spec.outputs,
         "metrics": list(spec.metrics),
         "validation": spec.validation,
-        "length": settings["length"],
-        "rows": rows,
-        "incomplete_rows": left_out,
+        "length": settings.length,
+        "rows": {split: len(chosen) for split, chosen in found.rows.items()},
+        "incomplete_rows": found.incomplete,
+        "test_duplicates": found.duplicates,
         "majority_share": majority,
         "pad": facts.pad,
     }
     write_json(Path(out_dir) / "task.json", facts_of_task)
     logger.info("%s: %s", task, facts_of_task["rows"])
-
-
-def sub_sample(examples: list[Example], most: int | None, seed: int) -> list[Example]:
-    """A random choice of at most `most` rows, in their order; rows of one group stay together.
-
-    At least one group is kept, even if it alone has more rows.
-    """
-    if most is None or len(examples) <= most:
-        return examples
-    sizes: dict[int, int] = {}
-    for example in examples:
-        sizes[example.group] = sizes.get(example.group, 0) + 1
-    groups = list(sizes)
-    chosen: set[int] = set()
-    total = 0
-    for index in np.random.default_rng(seed).permutation(len(groups)):
-        group = groups[index]
-        if total + sizes[group] <= most or not chosen:
-            chosen.add(group)
-            total += sizes[group]
-        if total >= most:
-            break
-    return [example for example in examples if example.group in chosen]
 
 
 def _encoded(
@@ -225,7 +198,7 @@ class TaskData:
 
     @classmethod
     def load(cls, folder: str | Path, split: str) -> "TaskData":
-        """Read one split ("train" or "validation") of a folder of `prepare_task`.
+        """Read one split ("train", "validation" or "test") of a folder of `prepare_task`.
 
         Raises:
             TaskError: The file lacks an array.

@@ -5,6 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from flexibert.errors import SearchError
+from flexibert.runs import Reason
+from flexibert.space.architecture import Architecture
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -17,7 +21,7 @@ class Pool:
             shape (candidates, columns).
         identity: Equal integers for candidates that are the same network (isomorphic); shape (candidates,).
         sizes: Number of parameters, or None where it is not known; shape (candidates,).
-        architectures: Model dictionaries, or None where the candidates are not models.
+        architectures: The models, or None where the candidates are not models.
         groups: Which property each column of `features` encodes (equal integers for one property), or None where
             each column is a property of its own; shape (columns,).
         levels: Which category a one-hot column of `features` stands for, equal integers for equal categories of any
@@ -29,12 +33,23 @@ class Pool:
     features: np.ndarray
     identity: np.ndarray
     sizes: np.ndarray | None = None
-    architectures: list[dict] | None = None
+    architectures: list[Architecture] | None = None
     groups: np.ndarray | None = None
     levels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def models(self) -> list[Architecture]:
+        """The candidates' architectures.
+
+        Raises:
+            SearchError: The candidates are not models.
+        """
+        if self.architectures is None:
+            raise SearchError("the candidates are points of a table, not models; the table must name them")
+        return self.architectures
 
     def take(self, rows: np.ndarray) -> "Pool":
         """The candidates in `rows`, in that order, each at most once."""
@@ -73,7 +88,7 @@ class Proposal:
 
     Attributes:
         index: Row of the pool.
-        reason: "initial", "optimisation", "uncertainty", "diversity", "aleatoric" or "baseline".
+        reason: Why it is chosen.
         mean: Predicted score, on the scale of the observed scores.
         aleatoric: Predicted standard deviation of the noise of one evaluation, same scale.
         epistemic: Standard deviation of the prediction itself (what more models would reduce), same scale.
@@ -81,7 +96,7 @@ class Proposal:
     """
 
     index: int
-    reason: str
+    reason: Reason
     mean: float | None = None
     aleatoric: float | None = None
     epistemic: float | None = None

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flexibert.files import read_json, write_csv
+from flexibert.layout import OBSERVATION_COLUMNS
+from flexibert.runs import Round, RunName
 
 if TYPE_CHECKING:
     import pandas
-
-COLUMNS = ["level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score"]
 
 
 def read_observations(path: str | Path | None) -> "pandas.DataFrame":
@@ -17,7 +17,8 @@ def read_observations(path: str | Path | None) -> "pandas.DataFrame":
     import pandas
 
     if path is None:
-        return pandas.DataFrame({name: [] for name in COLUMNS}).astype({"model": str, "recipe": str, "score": float})
+        empty = pandas.DataFrame({name: [] for name in OBSERVATION_COLUMNS})
+        return empty.astype({"model": str, "recipe": str, "score": float})
     return pandas.read_csv(path, dtype={"model": str, "recipe": str, "source": str})
 
 
@@ -35,15 +36,18 @@ def observe_round(
     """
     import pandas
 
-    made = read_json(proposal)
-    found = {(score["model"], score["recipe"]): score for score in map(read_json, scores)}
+    made = Round.from_mapping(read_json(proposal))
+    found = {RunName.from_mapping(score): score for score in map(read_json, scores)}
     rows = []
-    for run in made["proposals"]:
-        score = found[run["model"], run["recipe"]]
-        source = run["source"] and f"{run['source']['model']}/{run['source']['recipe']}"
-        row = {"level": made["level"], "round": made["round"], **run, "source": source, "status": score["status"]}
-        row = {key: row[key] for key in COLUMNS if key != "score"} | {"score": score["suites"].get(suite)}
-        rows.append(row | score["tasks"])
+    for run in made.runs:
+        score = found[run.name]
+        row = {"level": made.level, "round": made.number, **run.to_mapping()}
+        row |= {
+            "source": run.source and str(run.source),
+            "status": score["status"],
+            "score": score["suites"].get(suite),
+        }
+        rows.append({key: row[key] for key in OBSERVATION_COLUMNS} | score["tasks"])
     table = pandas.DataFrame(rows)
     if before is not None:
         table = pandas.concat([read_observations(before), table], ignore_index=True)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json
+from flexibert.layout import LibraryFiles
+from flexibert.run_index import asked_in
+from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
 from flexibert.search.observations import read_observations
+from flexibert.settings import ScaleSettings
 from flexibert.space.architecture import Architecture
 
 
@@ -33,10 +37,10 @@ def rank_runs(
     import pandas
 
     table = read_observations(observations)
-    runs = {run["model"]: run for path in proposals for run in read_json(path)["proposals"]}
-    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
+    runs = {run.name.model: run for path in proposals for run in asked_in(path)}
+    costs = pandas.concat([pandas.read_parquet(LibraryFiles(folder).costs) for folder in libraries])
     parameters = costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
-    parameters |= {model: run["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run}
+    parameters |= {model: run.further["beyond"]["parameters"] for model, run in runs.items() if "beyond" in run.further}
     table["parameters"] = table["model"].map(parameters)
     table = table.drop_duplicates(["model", "recipe"])
     table = table.sort_values(["score", "parameters", "model", "recipe"], ascending=[False, True, True, True])
@@ -52,33 +56,23 @@ def rank_runs(
             "model": first["model"],
             "recipe": first["recipe"],
             "score": round(float(first["score"]), 6),
-            "architecture": runs[first["model"]]["architecture"],
+            "architecture": runs[first["model"]].architecture,
         },
     )
 
 
-def choose_final(best: str | Path, scale_up: dict[str, int] | None, out: str | Path) -> None:
+def choose_final(best: str | Path, scale_up: ScaleSettings | None, out: str | Path) -> None:
     """Write the runs that are trained at the large budget: a search's best model and, where asked, its scaled pattern.
 
     Args:
         best: The search's best run.
-        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
+        scale_up: By what the pattern is scaled up, or None.
         out: Where the runs are written (JSON).
     """
     found = read_json(best)
-    architectures = [found["architecture"]]
+    models = [Architecture.from_model_dict(found["architecture"])]
     if scale_up:
-        architectures.append(scaled_pattern(found["architecture"], **scale_up))
-    runs = [
-        {
-            "model": Architecture.from_model_dict(architecture).id,
-            "recipe": "final",
-            "architecture": architecture,
-            "origin": "final",
-            "source": None,
-            "overlap": None,
-        }
-        for architecture in architectures
-    ]
-    first = {key: runs[0][key] for key in ("model", "recipe")}
-    write_json(out, {"search": found["search"], **first, "proposals": runs})
+        models.append(scaled_pattern(models[0], scale_up.layers, scale_up.widths))
+    runs = [Run(RunName(model.id, Recipe(RecipeKind.FINAL)), model.to_model_dict()) for model in models]
+    first = runs[0].name.to_mapping()
+    write_json(out, {"search": found["search"], **first, "proposals": [run.to_mapping() for run in runs]})

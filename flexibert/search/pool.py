@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from flexibert.errors import SearchError
+from flexibert.layout import LibraryFiles
 from flexibert.search.interface import Pool
 from flexibert.space.architecture import Architecture
 from flexibert.space.features import encode
@@ -26,13 +27,12 @@ def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") ->
 
     check_embedding(embedding)
     library = Library.load(folder)
-    costs = pandas.read_parquet(Path(folder) / "costs.parquet", columns=["id", "parameters"]).set_index("id")
-    architectures = [Architecture.from_model_dict(model) for model in library.architectures]
-    columns = model_columns(architectures)
+    costs = pandas.read_parquet(LibraryFiles(folder).costs, columns=["id", "parameters"]).set_index("id")
+    columns = model_columns(library.architectures)
     return Pool(
         ids=library.ids,
         embedding=columns["features"] if embedding == "naive" else library.embedding,
-        identity=np.arange(len(architectures)),
+        identity=np.arange(len(library)),
         sizes=costs["parameters"].loc[library.ids].to_numpy(),
         architectures=library.architectures,
         **columns,

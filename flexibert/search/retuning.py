@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import known_networks
 from flexibert.search.interface import Method, Observations, Pool, Proposal
 
@@ -22,13 +23,13 @@ def propose_again(method: Method, observations: Observations, pool: Pool, count:
     view = method.predict(observations, pool, seed)
     if view is None:
         order = np.argsort(-scores, kind="stable")[:count]
-        return [Proposal(int(rows[place]), "aleatoric", acquisition=float(scores[place])) for place in order]
+        return [Proposal(int(rows[place]), Reason.RETUNING, acquisition=float(scores[place])) for place in order]
     bound = view.mean[rows] + ALEATORIC_WEIGHT * view.aleatoric[rows]
     order = np.argsort(-bound, kind="stable")[:count]
     return [
         Proposal(
             index=int(rows[place]),
-            reason="aleatoric",
+            reason=Reason.RETUNING,
             mean=float(view.mean[rows[place]]),
             aleatoric=float(view.aleatoric[rows[place]]),
             epistemic=float(view.epistemic[rows[place]]),

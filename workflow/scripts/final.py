@@ -2,10 +2,12 @@
 
 from flexibert.log import job_log
 from flexibert.search.outcome import choose_final
+from flexibert.settings import ScaleSettings
 
+factors = snakemake.params.scale_up
 with job_log(snakemake.log[0]):
     choose_final(
         best=snakemake.input.best,
-        scale_up=snakemake.params.scale_up,
+        scale_up=factors and ScaleSettings.from_mapping(factors),
         out=snakemake.output[0],
     )

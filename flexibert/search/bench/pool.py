@@ -1,6 +1,7 @@
 """The candidates of a table as a pool: from its model dictionaries, or from its columns."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,17 +21,17 @@ LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller one
 LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
 
-Counts = Callable[[Sequence[dict]], Sequence[int]]  # numbers of parameters of model dictionaries
+Counts = Callable[[Sequence[Architecture]], Sequence[int]]  # numbers of parameters of models
 
 
-def pool_from_table(table: Table, embedding: str | None = None, counts: Counts | None = None) -> Pool:
+def pool_from_table(table: Table, embedding: str | None = None, count_parameters: Counts | None = None) -> Pool:
     """Candidates of a table, in the table's order.
 
     Args:
         table: Model dictionaries or feature columns.
         embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
             None for the best there is.
-        counts: Counts the parameters of models whose table has no column `parameters`; without it their sizes are
+        count_parameters: Counts the parameters of models whose table has no column `parameters`; without it their sizes are
             not known.
 
     Raises:
@@ -39,10 +40,8 @@ def pool_from_table(table: Table, embedding: str | None = None, counts: Counts |
     """
     check_embedding(embedding)
     if table.architectures is not None:
-        sizes = table.sizes
-        if sizes is None and counts is not None:
-            sizes = np.array(counts(table.architectures))
-        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec", sizes)
+        pool = pool_of_models(table.ids, table.architectures, embedding or "transformer2vec", count_parameters)
+        return pool if table.sizes is None else replace(pool, sizes=table.sizes)
     if embedding == "transformer2vec":
         raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
     encoding = encode_columns(table.columns)
@@ -58,7 +57,10 @@ def pool_from_table(table: Table, embedding: str | None = None, counts: Counts |
 
 
 def pool_of_models(
-    ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec", sizes: np.ndarray | None = None
+    ids: Sequence[str],
+    models: Sequence[dict],
+    embedding: str = "transformer2vec",
+    count_parameters: Counts | None = None,
 ) -> Pool:
     """Candidates from model dictionaries, in the given order; isomorphic ones share identity and embedding.
 
@@ -66,7 +68,7 @@ def pool_of_models(
         ids: Their names.
         models: The model dictionaries.
         embedding: "transformer2vec" or "naive".
-        sizes: Their numbers of parameters, or None where they are not known; shape (models,).
+        count_parameters: Counts their parameters; without it their sizes are not known.
 
     Raises:
         SearchError: An embedding that does not exist.
@@ -89,8 +91,8 @@ def pool_of_models(
         ids=list(ids),
         embedding=coordinates,
         identity=identity,
-        sizes=sizes,
-        architectures=list(models),
+        sizes=None if count_parameters is None else np.array(count_parameters(architectures)),
+        architectures=architectures,
         **columns,
     )
 

@@ -78,7 +78,7 @@ def run_bench(
     seeds: int,
     out: str | Path,
     jobs: int | None = None,
-    counts: Counts | None = None,
+    count_parameters: Counts | None = None,
 ) -> list[Trace]:
     """Search a table once for each seed; finished seeds of the same call in `out` are kept.
 
@@ -89,7 +89,7 @@ def run_bench(
         out: JSONL, one line a seed in their order; always a whole file with the seeds finished so far. Beside it
             stands `<name>.call.json` with the settings and the table's digest.
         jobs: Processes; None for one a core. It does not change the evaluations.
-        counts: See `pool_from_table`.
+        count_parameters: See `pool_from_table`.
 
     Returns:
         The lines of `out`: method, seed, ids and scores in order of evaluation, seconds each proposal took.
@@ -101,7 +101,7 @@ def run_bench(
         raise SearchError(problems)
     method_named(settings.method)  # an unknown name is told before a large table is read
     content = read_table(table, settings.tasks)
-    pool = pool_from_table(content, settings.embedding, counts)
+    pool = pool_from_table(content, settings.embedding, count_parameters)
     settings.check(len(np.unique(pool.identity)))
     call = {**asdict(settings), "tasks": list(settings.tasks), "table": file_digest(table)}
     done = {trace["seed"]: trace for trace in _finished(out, call, settings)}

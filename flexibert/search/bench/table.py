@@ -185,9 +185,9 @@ def _score(number: int, row: dict, tasks: Sequence[str], problems: _Problems) ->
 
 
 def _sizes(rows: list[tuple[int, dict]]) -> np.ndarray | None:
-    sizes = [row.get("parameters") for _, row in rows]
-    known = all(isinstance(size, int | float) and math.isfinite(size) for size in sizes)
-    return np.array(sizes) if known else None
+    given = [row.get("parameters") for _, row in rows]
+    sizes = [size for size in given if isinstance(size, int | float) and math.isfinite(size)]
+    return np.array(sizes) if len(sizes) == len(given) else None
 
 
 def _architectures(rows: list[tuple[int, dict]], problems: _Problems) -> list[dict]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.boshnas.acquisition import log_expected_improvement
 from flexibert.search.boshnas.gaussian_process import GaussianProcess, Posterior
 from flexibert.search.boshnas.kernel import Coordinates, views_of_pool
@@ -128,7 +129,7 @@ class Boshnas:
         generator = proposal_generator("boshnas", observations, seed)
         rows = open_rows(observations, pool, generator)
         if len(observations.indices) == 0:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         surrogate = Surrogate.fit(observations, pool)
         proposals: list[Proposal] = []
         while len(proposals) < count and len(rows):
@@ -142,12 +143,12 @@ class Boshnas:
         """One proposal of a kind drawn with the paper's probabilities (Algorithm 1)."""
         draw = generator.random()
         if draw < self.diversity:
-            reason, values = "diversity", generator.random(len(rows))
+            reason, values = Reason.DIVERSITY, generator.random(len(rows))
         elif draw < self.diversity + self.uncertainty:
             _, epistemic, aleatoric = mixture(surrogate.posteriors(rows))
-            reason, values = "uncertainty", np.sqrt(epistemic) + np.sqrt(aleatoric)
+            reason, values = Reason.UNCERTAINTY, np.sqrt(epistemic) + np.sqrt(aleatoric)
         else:
-            reason, values = "optimisation", surrogate.acquisition(rows)
+            reason, values = Reason.OPTIMISATION, surrogate.acquisition(rows)
         place = int(np.argmax(values))
         prediction = surrogate.predict(rows[[place]])
         return Proposal(

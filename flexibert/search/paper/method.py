@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import (
     filled_scores,
     known_networks,
@@ -68,19 +69,20 @@ class PaperBoshnas:
         generator = proposal_generator("boshnas-paper", observations, seed)
         rows = open_rows(observations, pool, generator)
         if not known_networks(observations, pool).tell_apart:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         fit = self._fit(observations, pool, seed)
         alpha, beta = self.uncertainty_probability, self.diversity_probability
         count = min(count, len(rows))
         kinds = generator.choice(
-            ["uncertainty", "diversity", "optimisation"], size=count, p=[alpha, beta, 1 - alpha - beta]
+            [Reason.UNCERTAINTY, Reason.DIVERSITY, Reason.OPTIMISATION], size=count, p=[alpha, beta, 1 - alpha - beta]
         )
-        descended = self._descend(fit, rows, int((kinds == "optimisation").sum()), generator)
-        chosen: dict[int, str] = dict.fromkeys(descended, "optimisation")
-        for kind in kinds[kinds != "optimisation"]:
+        descended = self._descend(fit, rows, int((kinds == Reason.OPTIMISATION).sum()), generator)
+        chosen: dict[int, Reason] = dict.fromkeys(descended, Reason.OPTIMISATION)
+        for kind in kinds[kinds != Reason.OPTIMISATION]:
             left = rows[~np.isin(rows, list(chosen))]
-            place = int(np.argmax(self._uncertainty(fit, left))) if kind == "uncertainty" else 0  # rows are shuffled
-            chosen[int(left[place])] = str(kind)
+            uncertain = kind == Reason.UNCERTAINTY  # or any one: the rows are shuffled
+            place = int(np.argmax(self._uncertainty(fit, left))) if uncertain else 0
+            chosen[int(left[place])] = Reason(kind)
         return self._explained(fit, chosen)
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
@@ -136,7 +138,7 @@ class PaperBoshnas:
         candidates = rows[nearest]
         return candidates[np.argsort(self._bound(*fit.parts(candidates)), kind="stable")[:count]].tolist()
 
-    def _explained(self, fit: _Fit, chosen: dict[int, str]) -> list[Proposal]:
+    def _explained(self, fit: _Fit, chosen: dict[int, Reason]) -> list[Proposal]:
         """Proposals with predictions on the scale of the scores."""
         mean, aleatoric, epistemic = fit.parts(np.fromiter(chosen, dtype=int))
         bound = self._bound(mean, aleatoric, epistemic)

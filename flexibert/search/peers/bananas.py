@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import known_networks, nearest_open, open_rows, proposal_generator, standardised
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.seeds import derive_seed
@@ -46,7 +47,7 @@ class Bananas:
         rows = open_rows(observations, pool, generator)
         known = known_networks(observations, pool)
         if not known.tell_apart:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         best = known.rows[np.argsort(-known.scores, kind="stable")[: self.parents]]
         near = np.concatenate([nearest_open(row, rows, pool, self.mutations) for row in best])
         candidates = rows[np.isin(rows, near)]
@@ -58,7 +59,7 @@ class Bananas:
         return [
             Proposal(
                 int(candidates[place]),
-                "optimisation",
+                Reason.OPTIMISATION,
                 mean=float(mean[place]),
                 epistemic=float(deviation[place]),
                 acquisition=float(draw[place]),

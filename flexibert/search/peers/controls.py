@@ -3,6 +3,7 @@
 import numpy as np
 
 from flexibert.errors import SearchError
+from flexibert.runs import Reason
 from flexibert.search.candidates import open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -13,7 +14,7 @@ class RandomSearch:
     def propose(self, observations: Observations, pool: Pool, count: int, seed: int) -> list[Proposal]:
         """Choose `count` open candidates uniformly."""
         rows = open_rows(observations, pool, proposal_generator("random", observations, seed))
-        return [Proposal(int(row), "baseline") for row in rows[:count]]
+        return [Proposal(int(row), Reason.BASELINE) for row in rows[:count]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: nothing is predicted."""
@@ -32,7 +33,7 @@ class LargestFirst:
         sizes = known_sizes(pool, "largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
         order = np.argsort(-sizes[rows], kind="stable")[:count]
-        return [Proposal(int(row), "baseline", acquisition=float(sizes[row])) for row in rows[order]]
+        return [Proposal(int(row), Reason.BASELINE, acquisition=float(sizes[row])) for row in rows[order]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
@@ -54,7 +55,7 @@ class LargestGroup:
         groups = size_groups(pool)
         rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
         order = np.argsort(-groups[rows], kind="stable")[:count]
-        return [Proposal(int(row), "baseline", acquisition=float(groups[row])) for row in rows[order]]
+        return [Proposal(int(row), Reason.BASELINE, acquisition=float(groups[row])) for row in rows[order]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
@@ -65,7 +66,7 @@ def size_groups(pool: Pool) -> np.ndarray:
     """Sum of the hidden sizes over the layers, or the size itself where no layers are known; shape (candidates,)."""
     if pool.architectures is None:
         return known_sizes(pool, "largest-group")
-    return np.array([float(sum(model["h"])) for model in pool.architectures])
+    return np.array([float(sum(layer.hidden for layer in model.layers)) for model in pool.architectures])
 
 
 def known_sizes(pool: Pool, method: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import filled_scores, nearest_open, open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -34,7 +35,7 @@ class RegularisedEvolution:
         generator = proposal_generator("evolution", observations, seed)
         rows = open_rows(observations, pool, generator)
         if len(observations.indices) == 0:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         living = np.asarray(observations.indices, dtype=int)[-self.population :]
         scores = filled_scores(observations)[-self.population :]
         proposals: list[Proposal] = []
@@ -42,7 +43,7 @@ class RegularisedEvolution:
             drawn = generator.permutation(len(living))[: self.sample]
             parent = living[drawn[np.argmax(scores[drawn])]]
             child = generator.choice(nearest_open(parent, rows, pool, self.mutations))
-            proposals.append(Proposal(int(child), "baseline"))
+            proposals.append(Proposal(int(child), Reason.BASELINE))
             rows = rows[rows != child]
         return proposals
 

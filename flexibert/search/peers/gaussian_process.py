@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import known_networks, open_rows, proposal_generator, standardised
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -51,7 +52,7 @@ class GaussianProcess:
         """
         rows = open_rows(observations, pool, proposal_generator("gp", observations, seed))
         if not known_networks(observations, pool).tell_apart:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         fit = self._fit(observations, pool, seed)
         model = fit.model
         for row in observations.pending:
@@ -62,7 +63,7 @@ class GaussianProcess:
             row = int(rows[np.argmax(value)])
             prediction = _prediction(model, fit, fit.inputs[[row]])
             means = (float(prediction.mean[0]), float(prediction.aleatoric[0]), float(prediction.epistemic[0]))
-            proposals.append(Proposal(row, "optimisation", *means, acquisition=float(value.max())))
+            proposals.append(Proposal(row, Reason.OPTIMISATION, *means, acquisition=float(value.max())))
             if len(proposals) < count:
                 model = _believe(model, fit.inputs[[row]])
             rows = rows[rows != row]

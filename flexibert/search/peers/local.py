@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import Known, edits_from, known_networks, open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -30,9 +31,9 @@ class LocalSearch:
         generator = proposal_generator("local", observations, seed)
         rows = open_rows(observations, pool, generator)
         if len(observations.indices) == 0:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         chosen = self._steps(known_networks(observations, pool), rows, pool, min(count, len(rows)))
-        return [Proposal(int(row), "baseline") for row in chosen]
+        return [Proposal(int(row), Reason.BASELINE) for row in chosen]
 
     def _steps(self, known: Known, rows: np.ndarray, pool: Pool, count: int) -> list[int]:
         """Open neighbours of the best networks in turn, nearest first, as many as `count`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import filled_scores, open_rows, proposal_generator, standardised
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -39,7 +40,7 @@ class Reinforce:
         order = np.argsort(-(logits + generator.gumbel(size=len(rows))), kind="stable")[:count]
         shifted = np.exp(logits - logits.max())
         probability = shifted / shifted.sum()
-        reason = "baseline" if len(observations.indices) else "initial"
+        reason = Reason.BASELINE if len(observations.indices) else Reason.INITIAL
         return [Proposal(int(rows[place]), reason, acquisition=float(probability[place])) for place in order]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flexibert.runs import Reason
 from flexibert.search.candidates import filled_scores, open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 
@@ -67,7 +68,7 @@ class Tpe:
         rows = open_rows(observations, pool, generator)
         choices = choices_of(pool)
         if len(observations.indices) == 0 or len(choices.levels) == 0:
-            return [Proposal(int(row), "initial") for row in rows[:count]]
+            return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         asked = _Study(choices, int(generator.integers(2**31)))
         for row, score in zip(observations.indices, filled_scores(observations), strict=True):
             asked.add(int(row), float(score))
@@ -77,7 +78,7 @@ class Tpe:
         while len(proposals) < count and len(rows):
             row = int(rows[np.argmin(asked.apart(asked.ask(), rows))])
             asked.add(row, None)
-            proposals.append(Proposal(row, "baseline"))
+            proposals.append(Proposal(row, Reason.BASELINE))
             rows = rows[rows != row]
         return proposals
 
