@@ -31,8 +31,8 @@ def pool_from_table(table: Table, embedding: str | None = None, count_parameters
         table: Model dictionaries or feature columns.
         embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
             None for the best there is.
-        count_parameters: Counts the parameters of models whose table has no column `parameters`; without it their sizes are
-            not known.
+        count_parameters: Counts the parameters of models whose table has no column `parameters`; without it their
+            sizes are not known.
 
     Raises:
         SearchError: An embedding that does not exist, or "transformer2vec" for candidates that are not models.
