@@ -22,6 +22,7 @@ from flexibert.config import (
 from flexibert.errors import ConfigError, UsageError
 from flexibert.extras import missing_extra
 from flexibert.files import write_json, write_text
+from flexibert.layout import Layout
 from flexibert.provenance import commit
 from flexibert.settings import SourceSettings, SuiteSettings, TokenizerSettings
 
@@ -137,7 +138,7 @@ def lasting(settings: Settings) -> Settings:
 
 def changes_since(results: str | Path, settings: Settings) -> list[str]:
     """Lines that tell how the settings differ from those that made a results folder, and what will be made again."""
-    kept = Path(results) / "config.yaml"
+    kept = Layout(results).config.path()
     if not kept.is_file():
         return []
     changed = differences(read_yaml(kept), lasting(settings))

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 
 from flexibert.search.boshnas.acquisition import log_expected_improvement, log_improvement
 from flexibert.search.boshnas.ascent import acquisition_gradient, ascend, trend_map
-from flexibert.search.boshnas.gaussian_process import JITTER, GaussianProcess
+from flexibert.search.boshnas.gaussian_process import JITTER, GaussianProcess, Posterior
 from flexibert.search.boshnas.kernel import Coordinates, matern, relate, shared_category_counts, views_of_pool
 from flexibert.search.boshnas.method import Boshnas, Surrogate, mixture
 from flexibert.search.boshnas.score_warp import ScoreWarp
@@ -87,6 +87,17 @@ def test_uncertainties_are_calibrated():
         mean, epistemic, aleatoric = mixture(process.posteriors(Coordinates.of_pool(pool).take(np.arange(40, 300))))
         inside.append(np.mean(np.abs(noisy[40:] - mean) < 1.645 * np.sqrt(epistemic + aleatoric)))
     assert 0.8 < np.mean(inside) < 0.98  # nominal 0.9
+
+
+def test_the_variance_of_a_mixture_is_split_by_the_law_of_total_variance():
+    posteriors = [
+        Posterior(0.25, np.array([1.0, 2.0]), np.array([0.5, 0.1]), 0.2),
+        Posterior(0.75, np.array([1.0, -2.0]), np.array([0.1, 0.3]), 0.4),
+    ]
+    mean, epistemic, aleatoric = mixture(posteriors)
+    np.testing.assert_allclose(mean, [1.0, -1.0])
+    np.testing.assert_allclose(epistemic, [0.2, 0.25 + 0.25 * 9 + 0.75 * 1])  # within, and between, the hypotheses
+    np.testing.assert_allclose(aleatoric, [0.35, 0.35])
 
 
 def test_believing_keeps_the_mean_and_takes_the_doubt(surrogate, view):
@@ -206,6 +217,15 @@ def test_pending_candidates_repel():
     first = Boshnas().propose(observations, pool, 1, 0)[0].index
     waiting = Observations(rows, hill(pool)[rows], np.array([first]))
     assert Boshnas().propose(waiting, pool, 1, 0)[0].index not in {first, *rows}
+
+
+def test_a_pending_candidate_counts_as_one_chosen_before(surrogate):
+    pool = plane()
+    rows, pending = np.arange(20), np.array([40, 41])
+    waiting = Surrogate.fit(Observations(rows, hill(pool)[rows], pending), pool)
+    others = np.arange(50, 60)
+    np.testing.assert_allclose(waiting.acquisition(others), surrogate.believing(pending).acquisition(others))
+    assert not np.allclose(waiting.acquisition(others), surrogate.acquisition(others))
 
 
 def test_equal_arguments_equal_proposals_and_any_scale():

@@ -35,6 +35,12 @@ def test_shares_are_exact_in_every_cycle_and_an_epoch_repeats_nothing():
     assert len(np.unique(window[source == 2])) == 1000
 
 
+def test_sources_of_one_size_are_shuffled_apart():
+    source, window = Mixture([500, 500], [1.0, 1.0], seed=1).at(np.arange(CYCLE))
+    one, other = (window[source == number] for number in (0, 1))
+    assert np.mean(one == other) < 0.05
+
+
 @pytest.mark.parametrize("weights", [[1.0, 1e-9], [1.0, 1.0, 1.0], [1e6, 1.0, 1.0, 1.0]])
 def test_a_source_with_a_weight_is_never_left_out(weights):
     source, _ = Mixture([10] * len(weights), weights, seed=0).at(np.arange(CYCLE))

@@ -235,15 +235,31 @@ def test_hardly_any_value_is_left_out_of_the_table():
     assert empty == {"corpus.sources[].final_only", "final.scale_up.layers", "final.scale_up.widths"}
 
 
-def test_the_paper_s_experiment_names_its_departures():
-    """Where the paper's own values differ from the file, the page on the reproduction discusses it."""
-    text = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
+def table_under(page: str, heading: str) -> dict[str, list[str]]:
+    """The first table under a heading of a page: the other cells of each row by its first cell."""
+    section = re.split(rf"^## {heading}\n", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    lines = re.search(r"(?:^\|.*\n)+", section.partition("\n## ")[0], re.MULTILINE).group().splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {row[0]: row[1:] for row in rows}
+
+
+def in_code_type(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_page_on_the_reproduction_says_what_its_settings_say():
     paper = resolve(read_yaml(ROOT / "config/paper.yaml"), ROOT)
-    rate = paper["pretrain"]["learning_rate"]
-    assert f"`config/paper.yaml` has the code's {rate:.1e}".replace("e-0", "e-") in text
-    assert f"{paper['corpus']['sources'][-1]['documents']:,} documents" in text
-    for name in re.findall(r"`([a-z-]+)`", re.search(r"\| other search methods \| (.*?) in", text).group(1)):
-        assert name in paper["searches"]
+    peaks = table_under("docs/reproduction.md", "The peak learning rate")
+    assert peaks["`config/paper.yaml`"] == [f"`{paper['pretrain']['learning_rate']:.1e}`".replace("e-0", "e-")]
+    [of_c4, _] = table_under("docs/reproduction.md", "Departures, and why")["C4 as a whole for the final models"]
+    assert yaml.safe_load(in_code_type(of_c4)[0]) == {"documents": paper["corpus"]["sources"][-1]["documents"]}
+
+
+def test_the_page_on_the_reproduction_names_every_search():
+    paper = resolve(read_yaml(ROOT / "config/paper.yaml"), ROOT)
+    cells = [row[0] for row in table_under("docs/reproduction.md", "What is where").values() if "`searches`" in row[0]]
+    named = {name for cell in cells for name in in_code_type(cell)}
+    assert named - {"searches"} == set(paper["searches"])
 
 
 def test_the_slurm_profile_is_explained_key_by_key():
@@ -253,12 +269,15 @@ def test_the_slurm_profile_is_explained_key_by_key():
     assert [key for key in keys if not re.search(rf"^\| `{key}\b", page, re.MULTILINE)] == []
 
 
-def test_local_rules_are_listed():
-    text = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
+def test_the_page_on_clusters_says_where_each_rule_runs():
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("rules/*.smk")))
     definitions = re.split(r"^(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
-    rules = [name for name, body in zip(definitions[::2], definitions[1::2], strict=True) if "localrule: True" in body]
-    sentence = re.search(r"The rules (.*?) work for seconds", (ROOT / "docs/cluster.md").read_text()).group(1)
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(rules)
+    local = {name for name, body in zip(definitions[::2], definitions[1::2], strict=True) if "localrule: True" in body}
+    asked = read_yaml(ROOT / "workflow/profiles/slurm/config.yaml")["set-resources"]
+    rows = table_under("docs/cluster.md", "Which jobs run where")
+    told = {where[0].partition(" (")[0]: set(in_code_type(rules)) for rules, where in rows.items()}
+    assert told["on the login node"] == local
+    assert told["Slurm jobs that ask for a GPU"] == {rule for rule, values in asked.items() if "gres" in values}
 
 
 def test_every_figure_of_the_report_is_explained():

@@ -14,6 +14,7 @@ from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.distance import Reference, distance
 from flexibert.space.edit_distance.exact import exact_distance
 from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.graph import edges
 
 SPACES = Path(__file__).parents[1] / "config" / "spaces"
 PAPER = DesignSpace.from_yaml(SPACES / "paper.yaml")
@@ -61,6 +62,12 @@ def test_a_distance_is_symmetric_and_zero_only_for_equal_graphs(name, level):
     matrix = np.array([reference.distances(model) for model in models])
     np.testing.assert_allclose(matrix, matrix.T, atol=ROUNDING)
     assert np.all((matrix < ROUNDING) == np.eye(len(models), dtype=bool))
+
+
+def test_the_bound_is_what_deleting_the_dearest_model_and_inserting_it_would_cost():
+    models = PAPER.sample(20, 3, seed=2)
+    dearest = max(sum(RANKS.rank[label] for label in model.labels) + len(edges(model)) / 10 for model in models)
+    assert 2 * dearest <= Reference(models, RANKS).bound() <= 2.5 * dearest
 
 
 def test_no_triangle_of_near_models_is_violated():

@@ -8,7 +8,7 @@ import pytest
 
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.exact import exact_distance
-from flexibert.space.edit_distance.near_exact import assigned_distance
+from flexibert.space.edit_distance.near_exact import _exchanged, _Pair, assigned_distance
 from flexibert.space.edit_distance.ranks import Ranks
 from flexibert.space.edit_distance.spines import spine_maps
 
@@ -46,6 +46,21 @@ def test_deep_models_take_fewer_starts():
     a, b = space.sample(2, seed=1)
     ranked = sum(abs(ranks.rank[one] - ranks.rank[two]) for one, two in zip(a.labels, b.labels, strict=False))
     assert 0 < assigned_distance(a, b, ranks) / 10 < 2 * ranked
+
+
+def test_no_exchange_of_two_partners_is_left_that_pays():
+    space = _space("paper", [2, 4])
+    a, b = space.sample(2, seed=3)
+    pair = _Pair(a, b, Ranks.of_space(space))
+    generator = np.random.default_rng(0)
+    starts = np.array([generator.permutation(pair.size) for _ in range(20)])
+    for start, end in zip(starts, _exchanged(pair, starts, most=10_000), strict=True):
+        places = np.array(list(itertools.combinations(range(pair.size), 2)))
+        others = np.tile(end, (len(places), 1))
+        rows = np.arange(len(places))[:, None]
+        others[rows, places] = others[rows, places[:, ::-1]]
+        assert pair.costs(end[None])[0] < pair.costs(start[None])[0]
+        assert (pair.costs(others) >= pair.costs(end[None])[0]).all()
 
 
 @pytest.mark.parametrize(("depths", "most"), [((2, 2), 500), ((2, 4), 500), ((4, 4), 500), ((6, 12), 60)])

@@ -10,18 +10,18 @@ import pytest
 
 from flexibert.config import read_yaml
 from flexibert.errors import SearchError
-from flexibert.files import read_json, write_json, write_parquet
+from flexibert.files import read_json, write_csv, write_json, write_parquet
 from flexibert.run_index import RunIndex
-from flexibert.runs import Origin, Recipe, RunName
+from flexibert.runs import Origin, Phase, Recipe, RunName
 from flexibert.search.boshnas.beyond_library import proposed_beyond
 from flexibert.search.finer_level import best_parents, scaled_pattern
-from flexibert.search.interface import Observations
+from flexibert.search.interface import Observations, Pool, Prediction
 from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
 from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
-from flexibert.search.rounds import propose_round, stalled
+from flexibert.search.rounds import Level, best_source, propose_round, stalled
 from flexibert.settings import (
     ConstraintSettings,
     LevelSettings,
@@ -124,6 +124,12 @@ def test_a_search_runs_until_it_stalls(library, tmp_path):
     assert rounds[1]["best"]["score"] == 50.0
 
 
+@pytest.mark.parametrize("patience", [1, 2, 4])
+def test_a_search_ends_after_as_many_vain_proposals_as_it_has_patience(library, tmp_path, patience):
+    rounds = Loop(library, tmp_path, {}, {"batch": 1, "patience": patience}).run()
+    assert [made["phase"] for made in rounds] == ["initial", *["search"] * patience, "converged"]
+
+
 def test_the_largest_number_of_rounds_ends_a_search_that_still_improves(library, tmp_path):
     scores = iter(range(100))
     rounds = Loop(library, tmp_path, {}, {"rounds": 3}).run(lambda run: float(next(scores)))
@@ -177,6 +183,28 @@ def test_weights_come_from_a_neighbour_that_can_give_enough(library, tmp_path):
     assert {run["origin"] for made in little for run in made["proposals"]} == {"pretrain"}
 
 
+def test_the_source_is_the_run_that_can_give_the_target_most_then_the_better_one(library):
+    pool = pool_from_library(library, "transformer2vec")
+    ids, target = pool.ids, pool.models[9]
+    gives = {ids[0]: 0.4, ids[1]: 0.8, ids[2]: 0.8, ids[3]: 0.8, ids[4]: 1.0}
+
+    def overlap(source: Architecture, of: Architecture) -> float:
+        assert of is target
+        return gives[source.id]
+
+    rows = [
+        (0, "scratch", 70.0),
+        (1, "scratch", 50.0),
+        (2, "scratch", 60.0),
+        (3, "scratch", 60.0),
+        (4, "retuned-1", 90.0),
+    ]
+    history = pandas.DataFrame([(ids[row], recipe, score, "ok") for row, recipe, score in rows])
+    history.columns = ["model", "recipe", "score", "status"]
+    source, share = best_source(target, pool, history, overlap)
+    assert (source, share) == (RunName.of(ids[2], "scratch"), 0.8)
+
+
 def test_a_failed_run_gives_no_weights(library, tmp_path):
     first: dict[str, None] = {}
 
@@ -206,6 +234,22 @@ def test_methods_without_a_surrogate_run_the_best_again(library):
     assert [proposal.index for proposal in chosen] == [20, 3]
 
 
+class Foreseeing:
+    """A method that expects the same of all candidates, and that some vary more from training to training."""
+
+    def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction:
+        flat = np.ones(len(pool))
+        return Prediction(flat, np.arange(len(pool), dtype=float), flat)
+
+
+def test_of_equally_good_models_the_noisiest_is_run_again_unless_it_is_pending(library):
+    pool = pool_from_library(library, "transformer2vec")
+    observed = Observations(np.array([3, 9, 20]), np.array([5.0, 5.0, 5.0]))
+    assert [proposal.index for proposal in propose_again(Foreseeing(), observed, pool, 2, 0)] == [20, 9]
+    waiting = replace(observed, pending=np.array([20]))
+    assert [proposal.index for proposal in propose_again(Foreseeing(), waiting, pool, 2, 0)] == [9, 3]
+
+
 def test_constraints_bound_what_is_proposed(library, tmp_path):
     pool = pool_from_library(library, "transformer2vec")
     allowed = set(pool.ids[:20])
@@ -232,6 +276,26 @@ def test_stalling_counts_optimising_proposals_since_the_last_better_score():
         stalled(table(("initial", 5.0), ("optimisation", 4.0), ("uncertainty", 4.0), ("baseline", float("nan")))) == 2
     )
     assert stalled(table(("initial", 5.0), ("optimisation", 4.0), ("diversity", 6.0))) == 0
+
+
+def test_a_level_has_patience_of_its_own(library):
+    pool = pool_from_library(library, "transformer2vec")
+    vain = [(level, "optimisation", 50.0 - level) for level in (1, 1, 1, 1, 2)]
+    history = pandas.DataFrame(vain, columns=["level", "reason", "score"])
+    assert Level(replace(LEVEL, level=2), pool, history, 1).phase == Phase.SEARCH
+    assert Level(LEVEL, pool, history, 1).phase == Phase.CONVERGED
+
+
+def test_of_equal_scores_the_smaller_model_ranks_first_and_a_run_of_two_levels_once(library, tmp_path):
+    loop = Loop(library, tmp_path, {}, {})
+    loop.run()
+    table = read_observations(loop.last)
+    write_csv(tmp_path / "both.csv", pandas.concat([table, table.assign(level=2)]))
+    rank_runs("main", tmp_path / "both.csv", [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
+    board = pandas.read_csv(tmp_path / "board.csv")
+    assert len(board) == len(table)
+    assert board["parameters"].is_monotonic_increasing
+    assert list(board["rank"]) == list(range(1, len(table) + 1))
 
 
 def test_runs_are_found_by_name(library, tmp_path):

@@ -57,7 +57,10 @@ def test_the_order_of_the_results_does_not_matter(tmp_path):
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
 
-def test_results_of_two_runs_are_not_mixed(tmp_path):
-    paths = written(tmp_path, GLUE) + written(tmp_path / "other", {"glue-cola": 1.0}, model="bb")
-    with pytest.raises(ValueError, match="values to unpack"):
+@pytest.mark.parametrize("other", [{"model": "bb"}, {"recipe": "retuned-1"}], ids=str)
+def test_results_of_two_runs_are_not_mixed(tmp_path, other):
+    paths = written(tmp_path, GLUE) + written(tmp_path / "other", {"glue-cola": 1.0}, **other)
+    named = f"{other.get('model', 'aa')}/{other.get('recipe', 'scratch')}"
+    with pytest.raises(ValueError, match=f"one run has one score.*{named}"):
         aggregate(paths, "glue", tmp_path / "score.json")
+    assert not (tmp_path / "score.json").exists()

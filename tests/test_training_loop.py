@@ -83,6 +83,20 @@ def test_accumulated_micro_batches_equal_the_whole_batch(size):
     torch.testing.assert_close(pieces.weight, whole.weight, rtol=1e-4, atol=1e-5)
 
 
+class Drawing(Line):
+    """Keeps a random number of each forward pass."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> Output:
+        self.drawn = [*getattr(self, "drawn", []), torch.rand(1).item()]
+        return super().forward(x, y)
+
+
+def test_every_micro_batch_of_every_step_has_dropout_of_its_own():
+    network = Drawing()
+    training_of(network, steps=3, batches=batches_of(2)).run()
+    assert len(network.drawn) == len(set(network.drawn)) == 3 * 4
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

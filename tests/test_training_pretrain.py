@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from flexibert.errors import ConfigError, UsageError
 from flexibert.files import file_digest, read_json, write_json
 from flexibert.settings import PretrainSettings
 from flexibert.training.job import PretrainJob
-from flexibert.training.pretrain import Text, pretrain
+from flexibert.training.pretrain import Text, held_out_loss, pretrain
 from flexibert.training.results import whole_results
 from flexibert.training.state import StateKeeper, SupersededError, identity_of
 from flexibert.training.transferred import transfer_run
@@ -186,6 +188,14 @@ def test_every_model_is_measured_on_the_same_held_out_sequences(corpus):
     for (left, count), (right, _) in zip(first, second, strict=True):
         assert torch.equal(left["input_ids"], right["input_ids"])
         assert count == int((left["labels"] != -100).sum())
+
+
+def test_a_held_out_token_weighs_the_same_in_whichever_batch_it_stands():
+    losses = {1: 4.0, 3: 2.0}  # mean loss of a batch by how many tokens are predicted in it
+    text = SimpleNamespace(held_out_micro_batches=lambda: [({"count": torch.tensor(n)}, n) for n in losses])
+    hardware = SimpleNamespace(device=torch.device("cpu"), autocast=nullcontext)
+    loss = held_out_loss(lambda count: SimpleNamespace(loss=torch.tensor(losses[int(count)])), text, hardware)
+    assert loss == (4.0 + 3 * 2.0) / 4
 
 
 def test_shares_of_a_step_sum_to_one_by_predicted_tokens(corpus):

@@ -45,6 +45,12 @@ def test_trials_stay_in_the_ranges_and_differ():
     assert [trial.number for trial in trials] == list(range(8))
 
 
+def test_rates_are_drawn_by_their_magnitude():
+    """Half of them lie below the geometric mean; of rates drawn evenly it would be a sixth."""
+    rates = [Tuner(SETTINGS, seed, []).next().learning_rate for seed in range(60)]
+    assert 20 < sum(rate < 1e-4 for rate in rates) < 40
+
+
 @pytest.mark.parametrize("interrupted_after", [1, 5])
 def test_a_resumed_tuning_proposes_the_same_trials(interrupted_after):
     unbroken = tuned([])

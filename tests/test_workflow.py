@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 PREPARATION = {"download", "documents", "duplicates", "tokenizer", "tokenise", "corpus"}
 ROUNDS = {"observe", "propose", "search", "report"}
+TRAININGS = {"pretrain", "transfer", "finetune", "glue"}
 
 
 def test_a_search_leaves_models_scores_rounds_and_a_report(toy):
@@ -50,12 +51,15 @@ def test_every_round_says_what_was_proposed_and_why(toy):
 
 def test_every_job_has_a_log_and_training_jobs_a_benchmark(toy):
     table = pandas.read_csv(toy.results / "search/main/leaderboard.csv", dtype={"model": str})
+    assert set(table["origin"]) == {"pretrain", "transfer"}
     for run_ in table.itertuples():
-        stage = "transfer" if run_.origin == "transfer" else "pretrain"
+        stage, end = {"pretrain": ("pretrain", "step 10 of 10"), "transfer": ("transfer", "step 4 of 4")}[run_.origin]
         name = f"{run_.model}-{run_.recipe}"
         assert (toy.results / f"benchmarks/{stage}/{name}.jsonl").is_file()
-        assert "step" in (toy.results / f"logs/{stage}/{name}.log").read_text() or stage == "transfer"
-        assert (toy.results / f"logs/finetune/{name}-probes-cola.log").is_file()
+        assert end in (toy.results / f"logs/{stage}/{name}.log").read_text()
+        for task in ("probes-cola", "probes-stsb"):
+            assert (toy.results / f"benchmarks/finetune/{name}-{task}.jsonl").is_file()
+            assert "step 4 of 4" in (toy.results / f"logs/finetune/{name}-{task}.log").read_text()
 
 
 def test_a_library_holds_its_files_alone_and_its_costs_are_measured_like_every_job(toy):
@@ -128,9 +132,13 @@ def test_a_raised_revision_makes_its_stage_again(toy, monkeypatch, tmp_path):
 
 
 def test_snakemake_sums_up_its_files(toy):
+    """One line a file: path, date, rule, log, status, plan."""
     listed = run("--summary", folder=toy.folder)
     assert listed.ok
-    assert "finetune" in listed.text
+    rows = [line.split("\t") for line in listed.text.splitlines() if line.startswith("results/test/")]
+    assert {tuple(row[4:]) for row in rows} == {("ok", "no update")}
+    assert all((toy.folder / row[0]).exists() for row in rows)
+    assert {row[2] for row in rows} >= PREPARATION - {"download"} | ROUNDS | TRAININGS | {"library", "costs", "task"}
 
 
 def test_status_tells_a_finished_search_on_one_screen(toy):

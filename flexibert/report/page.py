@@ -9,7 +9,7 @@ import pandas as pd
 
 from flexibert.errors import UsageError
 from flexibert.files import whole_folder, write_csv, write_text
-from flexibert.layout import OBSERVATION_COLUMNS
+from flexibert.layout import LEADERBOARD_COLUMNS
 from flexibert.report.cells import HEADINGS, cells_of
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
@@ -109,7 +109,7 @@ def page(
 
 def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard as people read it: what matters first, nothing that is empty or says the same twice."""
-    names = {*OBSERVATION_COLUMNS, "rank", "parameters", "weights", "layers", "homogeneous", *HEADINGS}
+    names = {*LEADERBOARD_COLUMNS, "parameters", "weights", "layers", "homogeneous", *HEADINGS}
     tasks = [column for column in table.columns if column not in names]
     order = ["rank", "model", "score", "parameters", "weights", *tasks, "flops_per_token", "latency_ms"]
     order += ["core_hours", "gpu_hours", "reason", "level", "round", "layers"]

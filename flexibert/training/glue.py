@@ -20,9 +20,15 @@ def aggregate(results: list[str | Path], suite: str, out: str | Path) -> None:
         results: best.json of each task of one run.
         suite: The suite whose mean is the run's score.
         out: score.json.
+
+    Raises:
+        ValueError: The results are not those of one run.
     """
     best = [read_json(path) for path in results]
-    [(model, recipe)] = {(result["model"], result["recipe"]) for result in best}
+    runs = sorted({(result["model"], result["recipe"]) for result in best})
+    if len(runs) != 1:
+        raise ValueError(f"one run has one score; these results are of {['/'.join(run) for run in runs]}")
+    [(model, recipe)] = runs
     suites: dict[str, list[dict[str, Any]]] = {}
     for result in sorted(best, key=lambda result: result["task"]):
         suites.setdefault(result["task"].partition("-")[0], []).append(result)

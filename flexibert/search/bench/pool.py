@@ -44,6 +44,7 @@ def pool_from_table(table: Table, embedding: str | None = None, count_parameters
         return pool if table.sizes is None else replace(pool, sizes=table.sizes)
     if embedding == "transformer2vec":
         raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
+    assert table.columns is not None  # a table has the one or the other
     encoding = encode_columns(table.columns)
     return Pool(
         ids=list(table.ids),

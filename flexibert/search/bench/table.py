@@ -170,11 +170,7 @@ def _score(number: int, row: dict, tasks: Sequence[str], problems: _Problems) ->
     else:
         problems.add("tasks", f"line {number} ('{name}') has no 'scores' by task; leave out --tasks to use 'score'")
         return math.nan
-    bad = [
-        key
-        for key, value in values.items()
-        if isinstance(value, (bool, str)) or _number(value) is None or not math.isfinite(value)
-    ]
+    bad = [key for key, value in values.items() if not _is_finite(value)]
     for key in bad:
         problems.add(
             "missing score",
@@ -188,6 +184,10 @@ def _sizes(rows: list[tuple[int, dict]]) -> np.ndarray | None:
     given = [row.get("parameters") for _, row in rows]
     sizes = [size for size in given if isinstance(size, int | float) and math.isfinite(size)]
     return np.array(sizes) if len(sizes) == len(given) else None
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, (bool, str)) and _number(value) is not None and math.isfinite(value)
 
 
 def _architectures(rows: list[tuple[int, dict]], problems: _Problems) -> list[dict]:
@@ -225,7 +225,7 @@ def _columns(rows: list[tuple[int, dict]], problems: _Problems) -> dict[str, lis
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries and lists as one level of columns: {"a": [1, 2]} becomes {"a.0": 1, "a.1": 2}."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, entry in value.items():
         name = f"{prefix}{key}"
         if isinstance(entry, list):

@@ -106,8 +106,9 @@ class Surrogate:
 
 def mixture(posteriors: list[Posterior]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, epistemic and aleatoric variance over all hypotheses; where they disagree, that is epistemic too."""
-    mean = sum(posterior.weight * posterior.mean for posterior in posteriors)
-    epistemic = sum(p.weight * (p.epistemic + (p.mean - mean) ** 2) for p in posteriors)
+    nothing = np.zeros(len(posteriors[0].mean))
+    mean = sum((posterior.weight * posterior.mean for posterior in posteriors), nothing)
+    epistemic = sum((p.weight * (p.epistemic + (p.mean - mean) ** 2) for p in posteriors), nothing)
     aleatoric = sum(posterior.weight * posterior.aleatoric for posterior in posteriors)
     return mean, epistemic, np.full(len(mean), aleatoric)
 

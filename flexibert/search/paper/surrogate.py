@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -238,7 +239,7 @@ def _steps(network: nn.Module, steps: int, settings: SurrogateSettings) -> Itera
     weights = [value for name, value in network.named_parameters() if "weight" in name and "variance" not in name]
     others = [value for name, value in network.named_parameters() if "weight" not in name or "variance" in name]
     # Decay would pull the raw variances to softplus(0), which is not small but large.
-    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     for step in range(steps):
         for group in optimiser.param_groups:

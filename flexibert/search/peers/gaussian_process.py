@@ -18,6 +18,7 @@ from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 if TYPE_CHECKING:
     import torch
     from botorch.models import SingleTaskGP
+    from botorch.models.gpytorch import BatchedMultiOutputGPyTorchModel
 
 # SciPy's own tolerance asks for hundreds of steps that change the likelihood in its sixth digit.
 FIT_OPTIONS = {"ftol": 1e-5}
@@ -54,7 +55,7 @@ class GaussianProcess:
         if not known_networks(observations, pool).tell_apart:
             return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
         fit = self._fit(observations, pool, seed)
-        model = fit.model
+        model: BatchedMultiOutputGPyTorchModel = fit.model
         for row in observations.pending:
             model = _believe(model, fit.inputs[[int(row)]])
         proposals: list[Proposal] = []
@@ -99,7 +100,7 @@ class GaussianProcess:
         return _Fit(model, inputs, float(targets.max()), mean, scale)
 
 
-def _log_expected_improvement(model: SingleTaskGP, inputs: torch.Tensor, best: float) -> np.ndarray:
+def _log_expected_improvement(model: BatchedMultiOutputGPyTorchModel, inputs: torch.Tensor, best: float) -> np.ndarray:
     """Acquisition at each input; shape (inputs,)."""
     import torch
     from botorch.acquisition import LogExpectedImprovement
@@ -108,7 +109,7 @@ def _log_expected_improvement(model: SingleTaskGP, inputs: torch.Tensor, best: f
         return LogExpectedImprovement(model, best_f=best)(inputs[:, None, :]).numpy()
 
 
-def _believe(model: SingleTaskGP, inputs: torch.Tensor) -> SingleTaskGP:
+def _believe(model: BatchedMultiOutputGPyTorchModel, inputs: torch.Tensor) -> BatchedMultiOutputGPyTorchModel:
     """Condition on the predicted mean at `inputs`, the "Kriging believer" of Ginsbourger et al. (2010)."""
     import torch
 
@@ -116,7 +117,7 @@ def _believe(model: SingleTaskGP, inputs: torch.Tensor) -> SingleTaskGP:
         return model.condition_on_observations(inputs, model.posterior(inputs).mean)
 
 
-def _prediction(model: SingleTaskGP, fit: _Fit, inputs: torch.Tensor) -> Prediction:
+def _prediction(model: BatchedMultiOutputGPyTorchModel, fit: _Fit, inputs: torch.Tensor) -> Prediction:
     """Posterior on the scale of the scores, without keeping the covariance between candidates."""
     import torch
 
