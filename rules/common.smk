@@ -35,8 +35,8 @@ try:
         raise UsageError("module: replace_prefix does not reach all files of this workflow; use prefix in its place")
     CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
     RESULTS = f"results/{CFG['name']}"
-    PLACE = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
-    check_results_folder(PLACE)
+    RESULTS_ON_DISK = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
+    check_results_folder(RESULTS_ON_DISK)
 except UsageError as error:
     raise WorkflowError(str(error)) from None
 
@@ -44,15 +44,15 @@ config.clear()  # scripts read `jobs` from here: what never changes a result mus
 config.update(CFG)
 
 PATHS = Layout("<results>")  # for inputs and outputs: Snakemake puts the folder in
-DISK = Layout(PLACE)  # for params and for what is read while the jobs are planned
+DISK = Layout(RESULTS_ON_DISK)  # for params and for what is read while the jobs are planned
 SEED = CFG["seed"]
 SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
-RUNS = RunIndex(PLACE)
+RUNS = RunIndex(RESULTS_ON_DISK)
 SOURCES = {source["name"]: source for source in CFG["corpus"]["sources"]}
 SUITES = {suite["suite"]: suite for suite in CFG["tasks"]["suites"]}
 
 if workflow.is_main_process:
-    for line in changes_since(PLACE, CFG):
+    for line in changes_since(RESULTS_ON_DISK, CFG):
         logger.info(line)
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import OPERATIONS, Architecture, Layer, heads_problems, parameter_problems
-from flexibert.space.levels import Choices, Level, LevelSettings
+from flexibert.space.levels import Choices, Level, LevelDefinition
 
 KEYS = ("operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels")
 SIZE_KEYS = KEYS[1:6]
@@ -27,7 +27,7 @@ class DesignSpace:
         levels: The levels' settings; level 1 is `levels[0]`.
     """
 
-    def __init__(self, choices: Choices, levels: list[LevelSettings]) -> None:
+    def __init__(self, choices: Choices, levels: list[LevelDefinition]) -> None:
         self.choices = choices
         self.levels = levels
         self._levels = [Level(settings, choices) for settings in levels]
@@ -56,7 +56,7 @@ class DesignSpace:
             raise DesignSpaceError(problems, f"{name} is not usable")
         forms = [(operation, p) for operation in OPERATIONS for p in sorted(content["operations"].get(operation, ()))]
         choices = Choices(tuple(forms), *(tuple(sorted(content[key])) for key in SIZE_KEYS))
-        levels = [LevelSettings(**{"name": f"level {k + 1}", **level}) for k, level in enumerate(content["levels"])]
+        levels = [LevelDefinition(**{"name": f"level {k + 1}", **level}) for k, level in enumerate(content["levels"])]
         return cls(choices, levels)
 
     def level(self, level: int = 1) -> Level:
@@ -273,5 +273,5 @@ def _allowed(values: Any) -> str:
     return f"allowed: {', '.join(map(str, values))}"
 
 
-def _level_text(level: LevelSettings) -> str:
+def _level_text(level: LevelDefinition) -> str:
     return f"stacks of {level.stack}, {level.feed_forward} feed-forward widths, {level.heads} heads"

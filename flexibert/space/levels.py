@@ -17,7 +17,7 @@ from flexibert.space.architecture import Architecture, Head, Layer
 
 
 @dataclass(frozen=True)
-class LevelSettings:
+class LevelDefinition:
     """What a level lets vary.
 
     Attributes:
@@ -48,7 +48,7 @@ class Choices:
 class Level:
     """One level of a design space; graphs are numbered 0 .. count - 1."""
 
-    def __init__(self, settings: LevelSettings, choices: Choices) -> None:
+    def __init__(self, settings: LevelDefinition, choices: Choices) -> None:
         self.settings = settings
         self.choices = choices
 

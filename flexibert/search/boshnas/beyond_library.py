@@ -15,7 +15,7 @@ import numpy as np
 from flexibert.run_index import asked_in
 from flexibert.runs import Run
 from flexibert.search.boshnas.ascent import ascend
-from flexibert.search.boshnas.method import Surrogate
+from flexibert.search.boshnas.method import GaussianSurrogate
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.pool import model_columns
 from flexibert.settings import SearchSettings
@@ -28,12 +28,12 @@ EDITS = 3  # times that the best are edited
 ADDED = 64  # candidates that join the pool in a round
 LEAVING = ("boshnas",)  # methods that leave a library; the peers are compared on what is enumerated
 
-Place = Callable[[Architecture], np.ndarray]
+PlaceModel = Callable[[Architecture], np.ndarray]
 Costs = Callable[[Sequence[Architecture]], Sequence[Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
-class WayOut:
+class LibraryExtension:
     """How a round leaves a library that is a part of its level only.
 
     Attributes:
@@ -46,15 +46,15 @@ class WayOut:
 
     space: DesignSpace
     level: int
-    place: Place
+    place: PlaceModel
     costs: Costs
     limits: dict[str, float]
 
     @classmethod
     def of_library(
         cls, folder: str | Path, space: Mapping[str, Any], level: int, costs: Costs, search: SearchSettings
-    ) -> "WayOut | None":
-        """The way out of a library, or None where the search stays in it.
+    ) -> "LibraryExtension | None":
+        """The extension of a library, or None where the search stays in it.
 
         It stays where the library holds the whole level, for methods not in LEAVING, where the search is `naive`
         (coordinates of new models come from edit distances) or confined to homogeneous models (an edit leaves them),
@@ -108,7 +108,7 @@ def extend_pool(
     pool: Pool,
     observations: Observations,
     space: DesignSpace,
-    place: Place,
+    place: PlaceModel,
     level: int = 1,
     count: int = ADDED,
     admits: Callable[[Sequence[Architecture]], Sequence[bool]] = lambda models: [True] * len(models),
@@ -131,7 +131,7 @@ def extend_pool(
         DesignSpaceError: A promising candidate of the pool is not of the level.
     """
     known = pool.models
-    surrogate = Surrogate.fit(observations, pool)
+    surrogate = GaussianSurrogate.fit(observations, pool)
     first = np.argsort(-surrogate.acquisition(np.arange(len(pool))), kind="stable")[:FRONTIER]
     targets = _targets(surrogate, pool, first)
     frontier = [known[row] for row in first]
@@ -146,7 +146,7 @@ def extend_pool(
         if not found:
             break
         extended = joined(pool, found)
-        values = Surrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
+        values = GaussianSurrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
         points = np.array(list(found.values()))
         near = [int(np.argmin(np.linalg.norm(points - target, axis=1))) for target in targets]
         order = dict.fromkeys([*near, *np.argsort(-values, kind="stable").tolist()])
@@ -155,7 +155,7 @@ def extend_pool(
     return joined(pool, {model: found[model] for model in kept})
 
 
-def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
+def _targets(surrogate: GaussianSurrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Where the ascent from some candidates ends, in the pool's embedding; shape (rows, dimensions)."""
     view = surrogate.views[0]  # of the embedding alone, in which every point is a place that a model could have
     centre = np.asarray(pool.embedding, dtype=float).mean(axis=0)

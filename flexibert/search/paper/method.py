@@ -19,7 +19,7 @@ from flexibert.search.candidates import (
 )
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.paper.gobi import minimise_input
-from flexibert.search.paper.surrogate import Surrogate, fit_surrogate
+from flexibert.search.paper.surrogate import NeuralSurrogate, fit_surrogate
 from flexibert.seeds import derive_seed
 
 
@@ -27,7 +27,7 @@ from flexibert.seeds import derive_seed
 class _Fit:
     """A fitted surrogate, its inputs for the whole pool, shape (candidates, dimensions), and the scores' scale."""
 
-    surrogate: Surrogate
+    surrogate: NeuralSurrogate
     inputs: torch.Tensor
     mean: float
     scale: float
