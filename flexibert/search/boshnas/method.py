@@ -150,15 +150,15 @@ class Boshnas:
             reason, values = Reason.UNCERTAINTY, np.sqrt(epistemic) + np.sqrt(aleatoric)
         else:
             reason, values = Reason.OPTIMISATION, surrogate.acquisition(rows)
-        place = int(np.argmax(values))
-        prediction = surrogate.predict(rows[[place]])
+        position = int(np.argmax(values))
+        prediction = surrogate.predict(rows[[position]])
         return Proposal(
-            index=int(rows[place]),
+            index=int(rows[position]),
             reason=reason,
             mean=float(prediction.mean[0]),
             aleatoric=float(prediction.aleatoric[0]),
             epistemic=float(prediction.epistemic[0]),
-            acquisition=float(values[place]),
+            acquisition=float(values[position]),
         )
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
