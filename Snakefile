@@ -54,14 +54,14 @@ onstart:
         if not workflow.local_exec:
             check_folder_name(ROOT)
             check_folder_name(Path.cwd())
-        hold(PLACE)
+        acquire(RESULTS_ON_DISK)
     except UsageError as error:
         raise WorkflowError(str(error)) from None
 
 
 onsuccess:
-    release(PLACE, os.getpid())
+    release(RESULTS_ON_DISK, os.getpid())
 
 
 onerror:
-    release(PLACE, os.getpid())
+    release(RESULTS_ON_DISK, os.getpid())

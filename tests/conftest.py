@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from toy import Done, run
+from toy import SHARED_DATA, Done, run
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SERVICES = ("browser", "graphviz", "slurm")  # fixtures that skip where the machine does not have them
 OWN_CLUSTER = "dev"  # name of the Slurm that stands on loopback for the tests; jobs go to no other

@@ -24,7 +24,7 @@ SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml"))
 
 def problems_of(changes: dict) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        resolve(changes, ROOT)
+        check_experiment(changes, ROOT)
     return caught.value.problems
 
 
@@ -112,7 +112,22 @@ def test_a_name_cannot_escape_the_results_folder(name):
     ],
 )
 def test_what_a_schema_cannot_say_is_checked_too(changes, sentence):
+    """By the configuration itself or by the room that knows."""
     assert any(sentence in problem for problem in problems_of(changes)), problems_of(changes)
+
+
+def test_mistakes_that_different_rooms_know_are_told_together_and_once():
+    problems = problems_of(
+        {
+            "library": {"dimensions": 64, "graphs": 60},
+            "corpus": {"sources": [SOURCE, SOURCE]},
+            "tokenizer": {"kind": "file"},
+            "tasks": {"suites": [{"suite": "probes", "source": "embedded"}, {"suite": "glue", "source": "folder"}]},
+            "space": "nowhere.yaml",
+        }
+    )
+    keys = ["library.dimensions", "corpus.sources", "tokenizer.path", "tasks.suites", "space"]
+    assert [problem.partition(":")[0] for problem in problems] == keys
 
 
 def test_a_recipe_has_its_own_training_settings():

@@ -21,7 +21,7 @@ from flexibert.search.observations import observe_round, read_observations
 from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
-from flexibert.search.rounds import Level, best_source, propose_round, stalled
+from flexibert.search.rounds import LevelState, best_source, propose_round, stalled
 from flexibert.settings import (
     ConstraintSettings,
     LevelSettings,
@@ -282,8 +282,8 @@ def test_a_level_has_patience_of_its_own(library):
     pool = pool_from_library(library, "transformer2vec")
     vain = [(level, "optimisation", 50.0 - level) for level in (1, 1, 1, 1, 2)]
     history = pandas.DataFrame(vain, columns=["level", "reason", "score"])
-    assert Level(replace(LEVEL, level=2), pool, history, 1).phase == Phase.SEARCH
-    assert Level(LEVEL, pool, history, 1).phase == Phase.CONVERGED
+    assert LevelState(replace(LEVEL, level=2), pool, history, 1).phase == Phase.SEARCH
+    assert LevelState(LEVEL, pool, history, 1).phase == Phase.CONVERGED
 
 
 def test_of_equal_scores_the_smaller_model_ranks_first_and_a_run_of_two_levels_once(library, tmp_path):

@@ -9,8 +9,8 @@ import pandas
 import pytest
 from toy import ROOT, run
 
-from flexibert.hold import HOLDER, hold, release
 from flexibert.layout import Layout
+from flexibert.results_lock import HOLDER, acquire, release
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -167,7 +167,7 @@ def test_a_wrong_configuration_stops_before_the_first_job(tmp_path):
 
 def test_a_second_snakemake_refuses_and_says_who_holds_the_results(tmp_path):
     results = tmp_path / "results" / "test"
-    hold(results)
+    acquire(results)
     try:
         done = run("results/test/config.yaml", folder=tmp_path)
         assert done.returncode == 1

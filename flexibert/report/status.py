@@ -123,8 +123,8 @@ def screen(
     state = "finished" if not lacking else ("running" if _is_running(folder, now) else "unfinished")
     rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
     head = f"{folder.name}: {state}"
-    place = f"  ({folder.path})"
-    lines = [_styled(head + (place if len(head + place) <= width else ""), "1", colour)]
+    path = f"  ({folder.path})"
+    lines = [_styled(head + (path if len(head + path) <= width else ""), "1", colour)]
     for title, body in sections:
         if not body:
             continue
@@ -159,18 +159,18 @@ def show(folder: ResultsFolder) -> None:
 
 def _search_row(state: SearchState) -> list[str]:
     if state.converged:
-        place = f"converged at level {state.level}"
+        reached = f"converged at level {state.level}"
     elif state.round < 0:
-        place = "no round yet"
+        reached = "no round yet"
     else:
-        place = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
+        reached = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
     best = f"best {state.best[0]:.2f}" if state.best else "no score yet"
     counts = f"{state.done} done"
     if state.running:
         counts += f", {state.running} to score ({state.tasks_done} tasks done)"
     if state.failed:
         counts += f", {state.failed} failed"
-    return [state.name, state.method, place, best, counts]
+    return [state.name, state.method, reached, best, counts]
 
 
 def _table(rows: list[list[str]]) -> list[str]:
