@@ -12,7 +12,9 @@ ROUND_DIGITS = 3  # at least, in the names of rounds
 OBSERVATION_COLUMNS = (  # then one a task (points)
     "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
 )  # fmt: skip
-LEADERBOARD_COLUMNS = ("rank", *OBSERVATION_COLUMNS)  # then one a task (points), and `parameters`
+LEADERBOARD_COLUMNS = (  # then `parameters`, and one a task (means, points)
+    "rank", "role", *OBSERVATION_COLUMNS[:-1], "trainings", "score", "deviation", "posterior", "posterior_deviation",
+)  # fmt: skip
 PREDICTION_COLUMNS = ("id", "mean", "aleatoric", "epistemic")
 COST_COLUMNS = ("parameters", "flops_per_token", "latency_ms")  # after `id`
 MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
@@ -229,7 +231,11 @@ class Layout(Folder):
     tuned = Inside("glue/{model}/{recipe}/{task}", TunedFiles)
     tuned_model = File("glue/{model}/{recipe}/{task}/model")
     score = File("glue/{model}/{recipe}/score.json")
+    confirmation = File("confirm/{search}.json")
     final = File("final/{search}.json")
+    speed = File("speed/{search}.json")
+    evidence = File("evidence/{search}.json")
+    evidence_table = File("evidence/{search}.csv")
 
     page = File("{page}/index.html")
     tables = File("{page}/tables")

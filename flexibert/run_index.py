@@ -36,7 +36,7 @@ class RunIndex:
         return self._runs[name]
 
     def _scan(self) -> None:
-        for path, _ in [*self._layout.final.found(), *self._layout.round.proposal.found()]:
+        for path, _ in [pattern for each in self._askers for pattern in each.found()]:
             changed = path.stat().st_mtime_ns
             if self._read.get(path) != changed:  # new, or made again by a changed search
                 for run in asked_in(path):

@@ -1,0 +1,145 @@
+"""What is trained after a search has converged: its best models and their baselines, several times, then longer.
+
+A run of the confirmation differs from a run of the search by its random numbers alone, and a model that another search
+has confirmed already is not trained again, since a run's name and seed follow from the model and the recipe.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flexibert.errors import SearchError
+from flexibert.evidence.baselines import HOMOGENEOUS, Wanted, baselines_of
+from flexibert.evidence.leaderboard import believed, ranked
+from flexibert.files import read_json, write_json
+from flexibert.run_index import asked_in
+from flexibert.runs import Recipe, RecipeKind, Run, RunName
+from flexibert.search.finer_level import scaled_pattern
+from flexibert.search.observations import read_observations
+from flexibert.space.architecture import Architecture
+from flexibert.space.design_space import DesignSpace
+
+Costs = Callable[[Sequence[dict[str, Any]]], list[dict[str, int]]]
+
+
+def choose_confirmed(
+    name: str,
+    observations: str | Path,
+    proposals: Sequence[str | Path],
+    models: int,
+    seeds: int,
+    baselines: Sequence[Wanted],
+    space: dict[str, Any],
+    costs: Costs,
+    out: str | Path,
+) -> None:
+    """Write which models a search trains again: the best by posterior mean, and the baselines of each.
+
+    Args:
+        name: The search's name.
+        observations: Table of the last round of the last level.
+        proposals: proposal.json of all its rounds.
+        models: How many candidates.
+        seeds: Trainings of each model.
+        baselines: `baselines` of the settings.
+        space: Content of the design space's file.
+        costs: `parameters` of model dictionaries.
+        out: Where the models, the baselines and their runs are written (JSON).
+
+    Raises:
+        SearchError: Every candidate failed.
+    """
+    asked = {run.name.model: run.architecture for path in proposals for run in asked_in(path)}
+    table = ranked(read_observations(observations))
+    table = table[table["posterior"].notna()]
+    if table.empty:
+        raise SearchError(f"search {name}: all {len(asked)} candidates failed; their card.json and best.json say why")
+    best = table.head(models)
+    rivals = [Architecture.from_model_dict(asked[model]) for model in best["model"]]
+    seen = [Architecture.from_model_dict(asked[model]) for model in table["model"]]
+    beside = baselines_of(baselines, rivals, seen, DesignSpace.from_mapping(space), sizes(costs))
+    chosen = [*rivals, *(baseline.architecture for baseline in beside)]
+    write_json(
+        out,
+        {
+            "search": name,
+            "models": [
+                _entry(model, costs) | believed(row) for model, (_, row) in zip(rivals, best.iterrows(), strict=True)
+            ],
+            "baselines": [{"name": each.name, "why": each.why} | _entry(each.architecture, costs) for each in beside],
+            "proposals": repeated(RecipeKind.CONFIRM, chosen, seeds),
+        },
+    )
+
+
+def choose_final(
+    best: str | Path,
+    confirmation: str | Path | None,
+    leaderboard: str | Path,
+    proposals: Sequence[str | Path],
+    baselines: Sequence[Wanted],
+    seeds: int,
+    scale_up: dict[str, int] | None,
+    space: dict[str, Any],
+    costs: Costs,
+    out: str | Path,
+) -> None:
+    """Write the runs at the large budget: the winner and its baselines, and where asked the winner's pattern scaled up.
+
+    Args:
+        best: The winner.
+        confirmation: What was trained again, or None; its homogeneous baseline is kept.
+        leaderboard: The search's models, best first.
+        proposals: proposal.json of all its rounds.
+        baselines: `baselines` of the settings.
+        seeds: Trainings of each model; of the scaled pattern, one.
+        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
+        space: Content of the design space's file.
+        costs: `parameters` of model dictionaries.
+        out: Where the runs are written (JSON).
+    """
+    found = read_json(best)
+    winner = Architecture.from_model_dict(found["architecture"])
+    seen = _confirmed_homogeneous(confirmation) or _seen(leaderboard, proposals)
+    beside = baselines_of(baselines, [winner], seen, DesignSpace.from_mapping(space), sizes(costs))
+    runs = repeated(RecipeKind.FINAL, [winner, *(baseline.architecture for baseline in beside)], seeds)
+    if scale_up:
+        larger = Architecture.from_model_dict(scaled_pattern(found["architecture"], **scale_up))
+        runs += [run for run in repeated(RecipeKind.FINAL, [larger], 1) if run not in runs]
+    names = [{"name": baseline.name, "model": baseline.architecture.id} for baseline in beside]
+    first = {key: runs[0][key] for key in ("model", "recipe")}
+    write_json(out, {"search": found["search"], **first, "baselines": names, "proposals": runs})
+
+
+def repeated(kind: RecipeKind, models: Iterable[Architecture], seeds: int) -> list[dict[str, Any]]:
+    """Runs of each of some models, each model once, by recipes that differ in their random numbers alone."""
+    return [
+        Run(RunName(model.id, Recipe(kind, number)), model.to_model_dict()).to_mapping()
+        for model in dict.fromkeys(models)
+        for number in range(1, seeds + 1)
+    ]
+
+
+def sizes(costs: Costs) -> Callable[[Sequence[dict[str, Any]]], list[int]]:
+    """A function that gives the numbers of parameters of model dictionaries."""
+    return lambda models: [row["parameters"] for row in costs(models)]
+
+
+def _entry(model: Architecture, costs: Costs) -> dict[str, Any]:
+    dictionary = model.to_model_dict()
+    return {"model": model.id, "architecture": dictionary, "parameters": costs([dictionary])[0]["parameters"]}
+
+
+def _confirmed_homogeneous(confirmation: str | Path | None) -> list[Architecture]:
+    entries = read_json(confirmation)["baselines"] if confirmation else []
+    return [Architecture.from_model_dict(each["architecture"]) for each in entries if each["name"] == HOMOGENEOUS]
+
+
+def _seen(leaderboard: str | Path, proposals: Sequence[str | Path]) -> list[Architecture]:
+    """Models that the search itself has trained with success, best first."""
+    import pandas
+
+    asked = {run.name.model: run.architecture for path in proposals for run in asked_in(path)}
+    table = pandas.read_csv(leaderboard, dtype={"model": str})
+    good = table.loc[table["posterior"].notna() & table["model"].isin(list(asked)), "model"]
+    return [Architecture.from_model_dict(asked[model]) for model in good]
