@@ -32,6 +32,7 @@ include: "rules/space.smk"
 include: "rules/train.smk"
 include: "rules/search.smk"
 include: "rules/hierarchy.smk"
+include: "rules/outcome.smk"
 include: "rules/report.smk"
 
 

@@ -6,21 +6,37 @@ braces as wildcards; `at` gives the path of one thing, `found` all that are ther
 
 import re
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from flexibert.runs import recipe_pattern
 
 ROUND_DIGITS = 3  # at least, in the names of rounds
 OBSERVATION_COLUMNS = (  # then one a task (points)
     "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
 )  # fmt: skip
 LEADERBOARD_COLUMNS = (  # then `parameters`, and one a task (means, points)
-    "rank", "role", *OBSERVATION_COLUMNS[:-1], "trainings", "score", "deviation", "posterior", "posterior_deviation",
+    "rank", "role", *OBSERVATION_COLUMNS[:-1], "trainings", "failed",
+    "score", "deviation", "posterior", "posterior_deviation",
 )  # fmt: skip
 PREDICTION_COLUMNS = ("id", "mean", "aleatoric", "epistemic")
 COST_COLUMNS = ("parameters", "flops_per_token", "latency_ms")  # after `id`
 MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
 
 PART = re.compile(r"\{(\w+)\}")
-NUMBERED, NUMBER = ("level", "round"), r"\d+"  # parts that are numbers
+NUMBERED = ("level", "round")  # parts that are sorted as numbers: rounds may pass 999
+# What a part of a path may be, as a regular expression; the rules' wildcards are held to the same.
+PARTS = {
+    "source": "[a-z0-9-]+",
+    "shard": r"\d+",
+    "manifest": "manifest|manifest-final",
+    "task": "[a-z0-9]+-[a-z0-9]+",
+    "search": "[a-z0-9-]+",
+    "level": r"\d+",
+    "round": r"\d+",
+    "model": "[0-9a-f]+",
+    "recipe": recipe_pattern(),
+    "page": "report|comparison",
+}
 
 
 class Found(NamedTuple):
@@ -69,22 +85,20 @@ class Pattern(str):
         return Path(self.at(**parts))
 
     def found(self, **known: object) -> list[Found]:
-        """What is there, sorted by its parts, levels and rounds as numbers (rounds may pass 999).
+        """What is there, sorted by its parts; what is named otherwise than PARTS allow is not ours.
 
         Args:
-            known: Parts that are given; all others may be anything.
+            known: Parts that are given; all others may be anything that PARTS allow.
         """
         glob = PART.sub(lambda part: str(known.get(part[1], "*")), self.below)
+        allowed = PARTS | {name: re.escape(str(value)) for name, value in known.items()}
         pieces = PART.split(self.below)  # texts and names in turn
         pieces[::2] = map(re.escape, pieces[::2])
-        pieces[1::2] = [
-            f"({re.escape(str(known[name])) if name in known else NUMBER if name in NUMBERED else '[^/]+'})"
-            for name in self.names
-        ]
+        pieces[1::2] = [f"(?P<{name}>{allowed[name]})" for name in self.names]
         there = []
         for path in Path(self.root).glob(glob):
             if match := re.fullmatch("".join(pieces), path.relative_to(self.root).as_posix()):
-                there.append(Found(path, dict(zip(self.names, match.groups(), strict=True))))
+                there.append(Found(path, match.groupdict()))
         return sorted(there, key=_order)
 
 
@@ -93,10 +107,15 @@ def _order(found: Found) -> tuple[int | str, ...]:
 
 
 class File:
-    """A file or a folder inside a `Folder`."""
+    """A file or a folder inside a `Folder`.
 
-    def __init__(self, below: str) -> None:
-        self.below = below
+    Args:
+        below: Its name or pattern.
+        apart: A job of its own makes it, so that it is none of the folder's `files`.
+    """
+
+    def __init__(self, below: str, apart: bool = False) -> None:
+        self.below, self.apart = below, apart
 
     def __get__(self, folder: "Folder", owner: Any = None) -> Pattern:
         return folder / self.below
@@ -136,8 +155,13 @@ class Folder:
 
     @property
     def files(self) -> list[Pattern]:
-        """All its files, in the order of the class."""
-        return [getattr(self, name) for name, value in vars(type(self)).items() if isinstance(value, File)]
+        """What one job writes into it, in the order of the class."""
+        members = vars(type(self)).items()
+        return [getattr(self, name) for name, value in members if isinstance(value, File) and not value.apart]
+
+    def at(self, **parts: object) -> Self:
+        """The folder with its parts filled in (see `Pattern.at`)."""
+        return type(self)(self.folder.at(**parts))
 
 
 class SourceFiles(Folder):
@@ -159,6 +183,7 @@ class TokenFiles(Folder):
 class TaskFiles(Folder):
     """One labelled task, tokenised."""
 
+    download = File("download.json", apart=True)
     train = File("train.npz")
     validation = File("validation.npz")
     card = File("task.json")
@@ -172,6 +197,7 @@ class LibraryFiles(Folder):
     embedding = File("embedding.npy")
     neighbours = File("neighbours.npy")
     card = File("library.json")
+    costs = File("costs.parquet", apart=True)
 
 
 class RunFiles(Folder):
@@ -190,6 +216,7 @@ class TunedFiles(Folder):
     best = File("best.json")
     trials = File("trials.csv")
     cost = File("cost.json")
+    model = File("model", apart=True)
 
 
 class RoundFiles(Folder):
@@ -215,12 +242,9 @@ class Layout(Folder):
     tokens = Inside("corpus/{source}", TokenFiles)
     manifest = File("corpus/{manifest}.json")
     task = Inside("tasks/{task}", TaskFiles)
-    task_download = File("tasks/{task}/download.json")
 
     library = Inside("library/level-{level}", LibraryFiles)
-    library_costs = File("library/level-{level}/costs.parquet")
     finer_library = Inside("search/{search}/level-{level}/library", LibraryFiles)
-    finer_library_costs = File("search/{search}/level-{level}/library/costs.parquet")
 
     level = File("search/{search}/level-{level}")
     round = Inside("search/{search}/level-{level}/round-{round}", RoundFiles)
@@ -229,7 +253,6 @@ class Layout(Folder):
 
     run = Inside("models/{model}/{recipe}", RunFiles)
     tuned = Inside("glue/{model}/{recipe}/{task}", TunedFiles)
-    tuned_model = File("glue/{model}/{recipe}/{task}/model")
     score = File("glue/{model}/{recipe}/score.json")
     confirmation = File("confirm/{search}.json")
     final = File("final/{search}.json")

@@ -1,4 +1,5 @@
-"""The runs of a results folder that were asked for: by the proposals of its searches and by its final selections."""
+"""The runs of a results folder that were asked for: by the proposals, the confirmations and the
+final selections of its searches."""
 
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class RunIndex:
         self._read: dict[Path, int] = {}
 
     def find(self, model: str, recipe: str) -> Run:
-        """The run as it was first asked for.
+        """The run, without what a proposal says of it.
 
         Raises:
             KeyError: Nothing asks for it.
@@ -36,9 +37,10 @@ class RunIndex:
         return self._runs[name]
 
     def _scan(self) -> None:
-        for path, _ in [pattern for each in self._askers for pattern in each.found()]:
+        asking = (self._layout.final, self._layout.confirmation, self._layout.round.proposal)
+        for path in [found.path for pattern in asking for found in pattern.found()]:
             changed = path.stat().st_mtime_ns
             if self._read.get(path) != changed:  # new, or made again by a changed search
                 for run in asked_in(path):
-                    self._runs.setdefault(run.name, run)
+                    self._runs.setdefault(run.name, run.alone)
                 self._read[path] = changed

@@ -7,7 +7,7 @@ which results on disk repeat; so a name in the code may change and a value may n
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -210,6 +210,11 @@ class Run:
         return cls(RunName.from_mapping(entry), entry["architecture"], source, entry["overlap"], further)
 
     @property
+    def alone(self) -> "Run":
+        """The run without what one proposal says of it: equal names give equal runs."""
+        return replace(self, further={})
+
+    @property
     def origin(self) -> Origin:
         """Where its weights come from."""
         return self.name.recipe.kind.origin
@@ -218,6 +223,54 @@ class Run:
         """The run as it stands on disk, in texts and numbers alone; `from_mapping` reads it."""
         values = (self.architecture, str(self.origin), self.source and self.source.to_mapping(), self.overlap)
         return self.name.to_mapping() | dict(zip(RUN_KEYS[2:], values, strict=True)) | self.further
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of a search asked for, the content of a proposal.json.
+
+    Attributes:
+        search: Name of the search.
+        level: Level of the design space.
+        number: 0 for the initial design.
+        phase: What the round is for.
+        converged: Whether the level has ended; such a round asks for nothing.
+        best: Best run before the round: model, recipe, score; None while there is none.
+        runs: The runs, each with the reason and what was expected of it.
+    """
+
+    search: str
+    level: int
+    number: int
+    phase: Phase
+    converged: bool
+    best: dict[str, Any] | None
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def from_mapping(cls, entry: Mapping[str, Any]) -> "Round":
+        """The round of the content of a proposal.json."""
+        return cls(
+            entry["search"],
+            entry["level"],
+            entry["round"],
+            Phase(entry["phase"]),
+            entry["converged"],
+            entry["best"],
+            tuple(map(Run.from_mapping, entry["proposals"])),
+        )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The content of a proposal.json; `from_mapping` reads it."""
+        return {
+            "search": self.search,
+            "level": self.level,
+            "round": self.number,
+            "phase": str(self.phase),
+            "converged": self.converged,
+            "best": self.best,
+            "proposals": [run.to_mapping() for run in self.runs],
+        }
 
 
 RUN_KEYS = ("model", "recipe", "architecture", "origin", "source", "overlap")

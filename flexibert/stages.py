@@ -16,5 +16,7 @@ REVISION = {
     "glue": 1,
     "propose": 3,
     "observe": 1,
+    "confirm": 1,
+    "rank": 1,
     "report": 1,
 }

@@ -5,7 +5,7 @@ from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
 from flexibert.hold import check_place, hold, release
-from flexibert.layout import Layout, round_name
+from flexibert.layout import PARTS, Layout, round_name
 from flexibert.preflight import changes_since, check_experiment, check_folder_name, check_typed, lasting, space_path
 from flexibert.run_index import RunIndex
 from flexibert.runs import PRETRAINED, Recipe, RecipeKind, recipe_pattern
@@ -56,16 +56,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    source="[a-z0-9-]+",
-    shard=r"\d+",
-    task="[a-z0-9]+-[a-z0-9]+",
-    search="[a-z0-9-]+",
-    level=r"\d+",
-    round=r"\d+",
-    model="[0-9a-f]+",
-    page="report|comparison",
-    manifest="manifest|manifest-final",
-    recipe=recipe_pattern(),
+    **PARTS,
 
 
 def sources_of(manifest):

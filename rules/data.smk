@@ -77,7 +77,7 @@ rule tokenizer:
 rule download_task:
     """The files of one labelled task from the hub; afterwards it is offline."""
     output:
-        PATHS.task_download,
+        PATHS.task.download,
     log:
         "<logs>/download/{task}.log",
     benchmark:

@@ -38,7 +38,7 @@ use rule costs as finer_costs with:
         models=PATHS.finer_library.models,
         vocabulary=PATHS.tokenizer_facts,
     output:
-        PATHS.finer_library_costs,
+        PATHS.finer_library.costs,
     log:
         "<logs>/costs/{search}-level-{level}.log",
     benchmark:

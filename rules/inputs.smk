@@ -1,6 +1,5 @@
 """What each job waits for, in the order of the DAG. The helpers take values: a rule hands them what its wildcards say."""
 
-
 # text and tasks
 
 
@@ -16,9 +15,7 @@ def download_of_tokenizer():
 
 def of_shards(pattern, manifest):
     """Paths of one kind for all shards of the sources in a manifest."""
-    return [
-        pattern.at(source=source, shard=shard) for source in sources_of(manifest) for shard in shard_names(source)
-    ]
+    return [pattern.at(source=source, shard=shard) for source in sources_of(manifest) for shard in shard_names(source)]
 
 
 def duplicates_of(source):
@@ -28,7 +25,7 @@ def duplicates_of(source):
 
 def download_of_task(task):
     """The download that a task from the hub waits for."""
-    return [PATHS.task_download.at(task=task)] if SUITES[task.split("-")[0]]["source"] == "hub" else []
+    return [PATHS.task.download.at(task=task)] if SUITES[task.split("-")[0]]["source"] == "hub" else []
 
 
 # levels of a search
@@ -58,8 +55,8 @@ def level_before(search, level):
 def library_costs(search, level):
     """Costs of the models of a search's level; the first level's library is shared by all searches."""
     if level_before(search, level) is None:
-        return PATHS.library_costs.at(level=level)
-    return PATHS.finer_library_costs.at(search=search, level=level)
+        return PATHS.library.costs.at(level=level)
+    return PATHS.finer_library.costs.at(search=search, level=level)
 
 
 def library_files(search, level):
@@ -79,7 +76,7 @@ def known_before(search, level, number):
     if number:
         return [PATHS.round.observations.at(search=search, level=level, round=round_name(number - 1))]
     before = level_before(search, level)
-    return [last_observations(search, before)] if before else []
+    return last_observations(search, before) if before else []
 
 
 def proposal(search, level, number):
@@ -113,7 +110,7 @@ def proposals_of(search, level):
 
 def last_observations(search, level):
     """Observations of a level that has converged."""
-    return PATHS.round.observations.at(search=search, level=level, round=round_name(rounds_of(search, level) - 1))
+    return known_before(search, level, rounds_of(search, level))
 
 
 # runs
@@ -131,11 +128,6 @@ def scores_of(runs):
 
 
 # pages
-
-
-def final_scores():
-    """Scores of the final models of the search `main`."""
-    return scores_of(read_json(checkpoints.final.get(search="main").output[0])["proposals"])
 
 
 def searches_of(page):

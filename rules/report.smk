@@ -6,7 +6,7 @@ rule report:
     input:
         settings=PATHS.config,
         leaderboards=lambda wildcards: expand(PATHS.leaderboard, search=searches_of(wildcards.page)),
-        final=lambda wildcards: final_scores(),
+        final=lambda wildcards: scores_in(final_of("main")),
     output:
         page=report(
             PATHS.page,

@@ -32,7 +32,7 @@ rule costs:
         models=PATHS.library.models,
         vocabulary=PATHS.tokenizer_facts,
     output:
-        PATHS.library_costs,
+        PATHS.library.costs,
     log:
         "<logs>/costs/level-{level}.log",
     benchmark:

@@ -27,8 +27,10 @@ MAY_KNOW = {
     "encoder": {"space"},
     "training": {"data", "encoder"},
     "search": {"space"},
+    "evidence": {"space"},
+    "outcome": {"encoder", "evidence", "search", "space"},
     "report": {"space"},
-    "preflight": {"data", "space"},
+    "preflight": {"data", "outcome", "space"},
     "cli": {"encoder", "report", "search", "space"},
 }
 

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexibert.layout import Layout, LibraryFiles, Pattern, RunFiles, round_name
+from flexibert.layout import PARTS, Layout, LibraryFiles, Pattern, RunFiles, round_name
 
-words = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True).filter(lambda word: len(word) < 40)
+
+def parts_of(*names: str):
+    """Values of some parts, as wildcards match them."""
+    values = {name: st.from_regex(f"({PARTS[name]})", fullmatch=True) for name in names}
+    return st.fixed_dictionaries(values).filter(
+        lambda parts: all(len(value) < 40 and value.isascii() for value in parts.values())
+    )
 
 
 def touch(layout: Layout, pattern: Pattern, **parts: object) -> None:
@@ -38,10 +44,9 @@ def test_a_path_needs_all_its_parts_and_no_others(parts):
         Layout("results/x").run.card.at(**parts)
 
 
-@given(words, words, words)
-def test_what_is_found_has_the_parts_that_it_was_written_with(tmp_path_factory, model, recipe, task):
+@given(parts_of("model", "recipe", "task"))
+def test_what_is_found_has_the_parts_that_it_was_written_with(tmp_path_factory, parts):
     layout = Layout(tmp_path_factory.mktemp("results"))
-    parts = {"model": model, "recipe": recipe, "task": task}
     touch(layout, layout.tuned.best, **parts)
     ((path, found),) = layout.tuned.best.found()
     assert found == parts
@@ -57,6 +62,13 @@ def test_rounds_are_found_in_the_order_of_their_numbers(tmp_path):
     rounds = [(int(parts["level"]), int(parts["round"])) for _, parts in layout.round.proposal.found(search="main")]
     assert rounds == [(1, 0), (1, 999), (1, 1000), (2, 1), (10, 2)]
     assert len(layout.round.proposal.found()) == 6
+
+
+def test_what_is_named_otherwise_is_not_ours(tmp_path):
+    layout = Layout(tmp_path)
+    for recipe in ("scratch", "scratch-old", "retuned-2"):
+        touch(layout, layout.score, model="ab", recipe=recipe)
+    assert [parts["recipe"] for _, parts in layout.score.found()] == ["retuned-2", "scratch"]
 
 
 def test_a_single_folder_names_the_same_files(tmp_path):

@@ -10,14 +10,14 @@ import pytest
 from flexibert.config import read_yaml
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json, write_parquet
+from flexibert.outcome.leaderboard import rank_models
 from flexibert.run_index import RunIndex
-from flexibert.runs import Origin, Recipe, RunName
+from flexibert.runs import Recipe, RunName
 from flexibert.search.boshnas.beyond_library import proposed_beyond
 from flexibert.search.finer_level import best_parents, scaled_pattern
 from flexibert.search.interface import Observations
 from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
-from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
 from flexibert.search.rounds import is_homogeneous, propose_round, stalled
@@ -38,6 +38,13 @@ def built(folder: Path, graphs: int) -> Path:
     costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": 1.0}
     write_parquet(folder / "costs.parquet", pandas.DataFrame(costs))
     return folder
+
+
+def rank(loop: "Loop", library: Path, folder: Path) -> None:
+    """Write board.csv and best.json of a search that is not confirmed."""
+    rank_models(
+        "main", loop.last, [library], loop.proposals, None, [], "probes", folder / "board.csv", folder / "best.json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +137,7 @@ def test_failed_candidates_are_kept_and_the_search_goes_on(library, tmp_path):
     table = pandas.read_csv(loop.last)
     assert set(table["status"]) == {"ok", "failed"}
     assert table.loc[table["status"] == "failed", "score"].isna().all()
-    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
+    rank(loop, library, tmp_path)
     board = pandas.read_csv(tmp_path / "board.csv")
     assert list(board["status"]) == sorted(board["status"], reverse=True)  # ok before failed
     assert "architecture" in read_json(tmp_path / "best.json")
@@ -140,7 +147,7 @@ def test_a_search_in_which_all_fail_says_so(library, tmp_path):
     loop = Loop(library, tmp_path, {}, {"rounds": 2})
     loop.run(lambda run: None)
     with pytest.raises(SearchError, match="all 5 candidates failed"):
-        rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
+        rank(loop, library, tmp_path)
     assert not (tmp_path / "board.csv").exists()
 
 
@@ -216,21 +223,11 @@ def test_runs_are_found_by_name(library, tmp_path):
     rounds = Loop(library, tmp_path, {}, {}).run()
     index = RunIndex(tmp_path)
     for run in rounds[1]["proposals"]:
-        assert index.find(run["model"], run["recipe"]).architecture == run["architecture"]
+        found = index.find(run["model"], run["recipe"]).to_mapping()
+        assert found == {key: run[key] for key in ("model", "recipe", "architecture", "origin", "source", "overlap")}
+        assert list(found) == ["model", "recipe", "architecture", "origin", "source", "overlap"]
     with pytest.raises(KeyError):
         index.find("0" * 12, "scratch")
-
-
-def test_the_final_model_is_the_best_and_its_scaled_pattern(library, tmp_path):
-    loop = Loop(library, tmp_path, {}, {"rounds": 2})
-    loop.run(lambda run: int(run["model"], 16) % 97)
-    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
-    choose_final(tmp_path / "best.json", {"layers": 2, "widths": 3}, tmp_path / "final" / "main.json")
-    best = read_json(tmp_path / "best.json")
-    first, second = read_json(tmp_path / "final" / "main.json")["proposals"]
-    assert (first["model"], first["recipe"]) == (best["model"], "final")
-    assert second["architecture"]["l"] == 2 * best["architecture"]["l"]
-    assert RunIndex(tmp_path).find(second["model"], "final").origin == Origin.FINAL
 
 
 def test_large_is_the_scaled_pattern_of_mini():
@@ -285,9 +282,7 @@ def test_a_search_leaves_a_library_that_is_a_sample(outside):
 
 
 def test_a_model_beyond_the_library_can_win_and_be_a_parent(outside, tmp_path):
-    rank_runs(
-        "main", outside.last, [outside.library], outside.proposals, tmp_path / "board.csv", tmp_path / "best.json"
-    )
+    rank(outside, outside.library, tmp_path)
     best, board = read_json(tmp_path / "best.json"), pandas.read_csv(tmp_path / "board.csv")
     [winner] = [run for run in beyond(outside) if run["model"] == best["model"]]
     assert best["architecture"] == winner["architecture"]

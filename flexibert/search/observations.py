@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flexibert.files import read_json, write_csv
 from flexibert.layout import OBSERVATION_COLUMNS
-from flexibert.runs import Run, RunName
+from flexibert.runs import Round, RunName
 
 if TYPE_CHECKING:
     import pandas
@@ -36,12 +36,12 @@ def observe_round(
     """
     import pandas
 
-    made = read_json(proposal)
+    made = Round.from_mapping(read_json(proposal))
     found = {RunName.from_mapping(score): score for score in map(read_json, scores)}
     rows = []
-    for run in map(Run.from_mapping, made["proposals"]):
+    for run in made.runs:
         score = found[run.name]
-        row = {"level": made["level"], "round": made["round"], **run.to_mapping()}
+        row = {"level": made.level, "round": made.number, **run.to_mapping()}
         row |= {
             "source": run.source and str(run.source),
             "status": score["status"],

@@ -13,8 +13,8 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.files import write_json, write_parquet
-from flexibert.layout import PREDICTION_COLUMNS
-from flexibert.runs import Phase, Reason, Recipe, RecipeKind, Run, RunName, Status
+from flexibert.layout import PREDICTION_COLUMNS, LibraryFiles
+from flexibert.runs import Phase, Reason, Recipe, RecipeKind, Round, Run, RunName, Status
 from flexibert.search.boshnas.beyond_library import Costs, WayOut
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
@@ -154,18 +154,16 @@ def propose_round(
         runs = [way_out.mark(run, inside) for run in runs]
     best = best_run(state.history)
     write_parquet(predictions, _prediction_table(pool, view))
-    write_json(
-        out,
-        {
-            "search": name,
-            "level": level["level"],
-            "round": round_number,
-            "phase": phase if runs else Phase.CONVERGED,
-            "converged": not runs and round_number > 0,
-            "best": best,
-            "proposals": [run.to_mapping() for run in runs],
-        },
+    made = Round(
+        search=name,
+        level=level["level"],
+        number=round_number,
+        phase=phase if runs else Phase.CONVERGED,
+        converged=not runs and round_number > 0,
+        best=best,
+        runs=tuple(runs),
     )
+    write_json(out, made.to_mapping())
 
 
 def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
@@ -176,7 +174,7 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
     """
     import pandas
 
-    costs = pandas.read_parquet(library / "costs.parquet").set_index("id").loc[pool.ids]
+    costs = pandas.read_parquet(LibraryFiles(library).costs).set_index("id").loc[pool.ids]
     keep = np.ones(len(pool), dtype=bool)
     problems = []
     for key, limit in search["constraints"].items():

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flexibert.errors import SearchError
-from flexibert.evidence.posterior import interim
+from flexibert.evidence.posterior import Belief, posterior
 from flexibert.files import read_json, write_csv, write_json
-from flexibert.layout import LEADERBOARD_COLUMNS, OBSERVATION_COLUMNS
+from flexibert.layout import LEADERBOARD_COLUMNS, OBSERVATION_COLUMNS, LibraryFiles
 from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.observations import read_observations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 CANDIDATE = "candidate"
+UNKNOWN = {"posterior": math.nan, "posterior_deviation": math.nan}
 
 
 def rank_models(
@@ -114,17 +115,12 @@ def ranked(runs: "pandas.DataFrame") -> "pandas.DataFrame":
 
     retuned = runs["recipe"].map(_is_retuned).astype(bool)
     pooled, apart = runs[~retuned], runs[retuned]
-    rows = [_pooled(trainings) for _, trainings in pooled.groupby("model", sort=False)]
-    rows += [_pooled(trainings) for _, trainings in apart.groupby(["model", "recipe"], sort=False)]
+    scores = {model: list(values) for model, values in pooled.groupby("model", sort=False)["score"]}
+    scores = {model: values for model, values in scores.items() if not all(map(math.isnan, values))}
+    beliefs = posterior(scores) if scores else {}
+    rows = [_pooled(runs, beliefs.get(str(model))) for model, runs in pooled.groupby("model", sort=False)]
+    rows += [_pooled(runs, None) for _, runs in apart.groupby(["model", "recipe"], sort=False)]
     table = pandas.DataFrame(rows)
-    good = pooled[pooled["score"].notna()]
-    beliefs = interim({model: list(values) for model, values in good.groupby("model")["score"]})
-    unknown = (float("nan"), float("nan"))
-    pairs = [
-        unknown if _is_retuned(recipe) else beliefs.get(model, unknown)
-        for model, recipe in zip(table["model"], table["recipe"], strict=True)
-    ]
-    table["posterior"], table["posterior_deviation"] = zip(*pairs, strict=True)
     table = table.astype({"level": "Int64", "round": "Int64"})  # empty for baselines that the search did not train
     table = table.sort_values(
         ["posterior", "score", "model", "recipe"], ascending=[False, False, True, True], ignore_index=True
@@ -133,21 +129,23 @@ def ranked(runs: "pandas.DataFrame") -> "pandas.DataFrame":
     return table
 
 
-def _pooled(trainings: "pandas.DataFrame") -> dict[str, Any]:
+def _pooled(trainings: "pandas.DataFrame", belief: Belief | None) -> dict[str, Any]:
     """One row of some trainings of a model: the facts of the first, the recipe of the best, the means of all."""
     tasks = [column for column in trainings.columns if column not in OBSERVATION_COLUMNS]
     scored = trainings[trainings["score"].notna()]
     row = trainings.iloc[0][list(OBSERVATION_COLUMNS)].to_dict()
     if len(scored):
         row |= scored.loc[scored["score"].idxmax(), ["recipe", "status"]].to_dict()
-    row |= {"trainings": len(scored), "score": scored["score"].mean(), "deviation": scored["score"].std()}
+    row |= {"trainings": len(trainings), "failed": len(trainings) - len(scored), "deviation": scored["score"].std()}
+    row |= {"score": belief.average if belief else scored["score"].mean()}
+    row |= {"posterior": belief.mean, "posterior_deviation": belief.deviation} if belief else UNKNOWN
     return row | trainings[tasks].mean().to_dict()
 
 
 def believed(row: "pandas.Series") -> dict[str, Any]:
     """What a file says of a row of `ranked`: trainings, their mean and spread, and the posterior."""
     figures = ("score", "deviation", "posterior", "posterior_deviation")
-    return {"trainings": int(row["trainings"])} | {key: _rounded(row[key]) for key in figures}
+    return {key: int(row[key]) for key in ("trainings", "failed")} | {key: _rounded(row[key]) for key in figures}
 
 
 def _is_retuned(recipe: str) -> bool:
@@ -166,7 +164,7 @@ def _parameters(
     """Parameters by model: of the libraries, of models beyond them, and of what was confirmed."""
     import pandas
 
-    costs = pandas.concat([pandas.read_parquet(Path(folder) / "costs.parquet") for folder in libraries])
+    costs = pandas.concat([pandas.read_parquet(LibraryFiles(folder).costs) for folder in libraries])
     known = {entry["model"]: entry["parameters"] for entry in confirmed}
     known |= costs.drop_duplicates("id").set_index("id")["parameters"].to_dict()
     return known | {

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from flexibert.errors import SearchError
-from flexibert.evidence.baselines import HOMOGENEOUS, Wanted, baselines_of
-from flexibert.evidence.leaderboard import believed, ranked
 from flexibert.files import read_json, write_json
+from flexibert.outcome.baselines import HOMOGENEOUS, Wanted, baselines_of
+from flexibert.outcome.leaderboard import believed, ranked
 from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
