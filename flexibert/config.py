@@ -89,12 +89,12 @@ def search_settings(settings: Settings, search: str) -> Settings:
     return merge(settings["search"], settings["searches"][search] or {})
 
 
-def training_settings(settings: Settings, stage: str, recipe: str) -> Settings:
+def training_settings(settings: Settings, stage: str, recipe: str | Recipe) -> Settings:
     """Settings by which a run of `recipe` is trained.
 
     Args:
         stage: "pretrain" or "finetune".
-        recipe: Name of a recipe.
+        recipe: The recipe, or its name.
     """
     section = Recipe.parse(recipe).kind.section
     return merge(settings[stage], settings[section][stage] if section else {})

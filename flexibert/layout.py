@@ -19,7 +19,8 @@ LEADERBOARD_COLUMNS = (  # then `parameters`, and one a task (means, points)
     "score", "deviation", "posterior", "posterior_deviation",
 )  # fmt: skip
 PREDICTION_COLUMNS = ("id", "mean", "aleatoric", "epistemic")
-COST_COLUMNS = ("parameters", "flops_per_token", "latency_ms")  # after `id`
+MODEL_COST_COLUMNS = ("parameters", "flops_per_token", "latency_ms")  # after `id`
+PROGRESS, LEASE = "progress.json", "lease.json"  # of a running job, in its folder of `resume`
 MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
 
 PART = re.compile(r"\{(\w+)\}")

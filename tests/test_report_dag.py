@@ -14,6 +14,7 @@ from flexibert.errors import ConfigError
 from flexibert.files import write_json
 from flexibert.report.dag import asked_runs, dot, draw_dag, job_graph, mermaid, render, rule_graph
 from flexibert.report.dag_jobs import Job, read_jobs
+from flexibert.runs import Phase, Round, Run, RunName
 
 TASKS = ("cola", "rte")
 
@@ -39,7 +40,7 @@ def search_jobs(rounds: int, done_rounds: int) -> tuple[list[Job], dict]:
         scores = []
         for kind, recipe in (("pretrain", "scratch"), ("transfer", "from-01234567")):
             run = {"model": f"{number:012x}", "recipe": recipe}
-            asked[run["model"], recipe] = [(1, number, "main")]
+            asked[RunName.of(run["model"], recipe)] = [(1, number, "main")]
             source = [before] if kind == "transfer" and before is not None else []
             trained = add(kind, [corpus, *source], state, **run)
             tuned = [add("finetune", [trained], state, task=task, **run) for task in TASKS]
@@ -135,11 +136,11 @@ def test_graphviz_draws_it():
 
 
 def test_rounds_are_read_from_the_proposals_first_one_first(tmp_path):
-    run = {"model": "0123456789ab", "recipe": "scratch"}
+    name = RunName.of("0123456789ab", "scratch")
     for search, number in (("other", 2), ("main", 10)):
-        content = {"search": search, "level": 1, "round": number, "proposals": [run]}
-        write_json(tmp_path / f"search/{search}/level-1/round-{number:03d}/proposal.json", content)
-    assert asked_runs(tmp_path) == {("0123456789ab", "scratch"): [(1, 2, "other"), (1, 10, "main")]}
+        made = Round(search, 1, number, Phase.SEARCH, False, None, (Run(name, {"l": 2}),))
+        write_json(tmp_path / f"search/{search}/level-1/round-{number:03d}/proposal.json", made.to_mapping())
+    assert asked_runs(tmp_path) == {name: [(1, 2, "other"), (1, 10, "main")]}
 
 
 SNAKEFILE = """

@@ -18,6 +18,7 @@ from flexibert.report.notes import (
     trace_note,
     transfer_note,
 )
+from flexibert.runs import RunName
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_final_model_stands_beside_its_score_in_the_search(finished):
     final = tables.final_models(finished).set_index("task")
     best = tables.leaderboard(finished).iloc[0]
     assert final.loc["mean", "at_search_budget"] == best["score"]
-    assert final.loc["mean", "final"] == finished.scores[best["model"], "final"]["score"]
+    assert final.loc["mean", "final"] == finished.scores[RunName.of(best["model"], "final")]["score"]
     assert len(final) == 10
 
 
@@ -113,7 +114,7 @@ def test_hyperparameters_are_those_of_the_best_trials(finished):
     row = table.iloc[3]
     assert (
         row["learning_rate"]
-        == finished.tasks[row["model"], row["recipe"]][row["task"]]["hyperparameters"]["learning_rate"]
+        == finished.tasks[RunName.from_mapping(row)][row["task"]]["hyperparameters"]["learning_rate"]
     )
 
 
@@ -153,7 +154,7 @@ def test_size_ratio_compares_at_equal_score():
 
 def test_map_keeps_the_largest_variance_and_marks_the_evaluated(finished):
     table = figure_tables.embedding_map(finished)
-    coordinates = finished.embedding(finished.library_of("main", "level-2"))[1].astype(float)
+    coordinates = finished.embedding(finished.library_of("main", 2))[1].astype(float)
     values = np.linalg.svd(coordinates - coordinates.mean(axis=0), compute_uv=False)
     assert np.allclose(table[["x", "y"]].std(ddof=0) * len(table) ** 0.5, values[:2], rtol=1e-3)
     seen = finished.observations("main").query("level == 2").dropna(subset=["score"])
@@ -174,11 +175,11 @@ def test_map_can_be_drawn_by_tsne(tmp_path):
 
 def test_calibration_takes_predictions_made_before_the_observation(finished):
     table = figure_tables.calibration(finished)
-    rounds = {(each["level"], each["round"]): each for each in finished.proposals["main"]}
+    rounds = {(each.level, each.number): each for each in finished.rounds["main"]}
     for row in table.itertuples():
-        proposed = {run["model"]: run["mean"] for run in rounds[row.level, row.round]["proposals"]}
+        proposed = {run.name.model: run.further["mean"] for run in rounds[row.level, row.round].runs}
         assert proposed[row.model] == row.predicted
-        assert finished.scores[row.model, row.recipe]["score"] == row.observed
+        assert finished.scores[RunName.of(row.model, row.recipe)]["score"] == row.observed
     assert "initial" not in set(table["reason"])
 
 
@@ -253,11 +254,11 @@ def test_the_comparison_shows_each_search_with_its_levels(finished):
 def test_a_report_on_one_search_leaves_the_others_out(finished):
     alone = ResultsFolder(finished.path, only=["main"])
     assert len(finished.searches) > 1
-    assert list(alone.proposals) == alone.searches == ["main"]
+    assert list(alone.rounds) == alone.searches == ["main"]
     assert set(tables.proposals(alone)["search"]) == {"main"}
     assert list(tables.searches(alone)["search"]) == ["main"]
-    runs = {(run["model"], run["recipe"]) for each in alone.proposals["main"] for run in each["proposals"]}
-    final = {(final["model"], final["recipe"]) for final in alone.finals.values()}
+    runs = {run.name for each in alone.rounds["main"] for run in each.runs}
+    final = {run.name for finals in alone.finals.values() for run in finals}
     assert set(alone.cards) == set(alone.scores) == runs | final < set(finished.cards)
 
 
@@ -269,7 +270,7 @@ def test_one_search_alone_is_not_compared(half):
 
 def test_architecture_lists_heads_and_feed_forward_layers(finished):
     table = figure_tables.architecture(finished)
-    final = finished.finals["main"]["architecture"]
+    final = finished.finals["main"][0].architecture
     assert table["layer"].max() == final["l"]
     heads = table[table["part"] == "head"].groupby("layer").size().tolist()
     assert heads == final["n"]

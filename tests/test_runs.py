@@ -11,9 +11,11 @@ from flexibert.errors import UsageError
 from flexibert.runs import (
     PRETRAINED,
     Origin,
+    Phase,
     Reason,
     Recipe,
     RecipeKind,
+    Round,
     Run,
     RunName,
     recipe_pattern,
@@ -91,6 +93,22 @@ def test_a_run_reads_what_it_writes(run):
     assert Run.from_mapping(json.loads(json.dumps(written))) == run
     assert list(written)[:6] == ["model", "recipe", "architecture", "origin", "source", "overlap"]
     assert {type(value) for key, value in written.items() if key in ("model", "recipe", "origin")} == {str}
+
+
+@given(
+    st.builds(
+        Round,
+        search=st.just("main"),
+        level=numbers,
+        number=numbers,
+        phase=st.sampled_from(Phase),
+        converged=st.booleans(),
+        best=st.none() | st.just({"model": "ab", "recipe": "scratch", "score": 1.5}),
+        runs=st.lists(runs, max_size=3).map(tuple),
+    )
+)
+def test_a_round_reads_what_it_writes(made):
+    assert Round.from_mapping(json.loads(json.dumps(made.to_mapping()))) == made
 
 
 def test_runs_are_sorted_by_model_then_by_kind_and_number():

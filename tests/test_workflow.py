@@ -10,6 +10,7 @@ import pytest
 from toy import ROOT, run
 
 from flexibert.hold import HOLDER, hold, release
+from flexibert.layout import Layout
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -55,6 +56,13 @@ def test_every_job_has_a_log_and_training_jobs_a_benchmark(toy):
         assert (toy.results / f"benchmarks/{stage}/{name}.jsonl").is_file()
         assert "step" in (toy.results / f"logs/{stage}/{name}.log").read_text() or stage == "transfer"
         assert (toy.results / f"logs/finetune/{name}-probes-cola.log").is_file()
+
+
+def test_a_library_holds_its_files_alone_and_its_costs_are_measured_like_every_job(toy):
+    library = Layout(toy.results).library.at(level=1)
+    assert {str(path) for path in library.folder.path().iterdir()} == {*library.files, library.costs}
+    assert (toy.results / "logs/costs/level-1.log").is_file()
+    assert "costs" in set(pandas.read_csv(toy.results / "report/tables/costs.csv")["stage"])
 
 
 def test_settings_and_versions_stand_beside_the_results(toy):

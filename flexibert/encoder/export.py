@@ -11,9 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flexibert.config import read_yaml, training_settings
 from flexibert.errors import ModelError
 from flexibert.files import read_json, whole_folder, write_json, write_text
+from flexibert.layout import Layout, RunFiles, TunedFiles
 from flexibert.provenance import commit
+from flexibert.runs import RunName, Status
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -43,40 +46,45 @@ SPECIAL_TOKENS = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trained model in the results of an experiment, `results/NAME/models/MODEL/RECIPE`.
+class TrainedRun:
+    """A trained model in the results of an experiment.
 
     Attributes:
-        folder: The run's folder.
+        files: The run's folder, `results/NAME/models/MODEL/RECIPE`.
         results: The experiment's folder, `results/NAME`.
         card: The run's card.json.
     """
 
-    folder: Path
-    results: Path
+    files: RunFiles
+    results: Layout
     card: dict[str, Any]
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Run":
+    def read(cls, folder: str | Path) -> "TrainedRun":
         """Read a run's card.
 
         Raises:
             ModelError: The folder is no run's, or its training failed.
         """
         folder = Path(folder).resolve()
-        if not (folder / "card.json").is_file():
+        files = RunFiles(folder)
+        if not files.card.path().is_file():
             raise ModelError(f"{folder} is no trained model: it holds no card.json (look in results/NAME/models)")
         if folder.parent.parent.name != "models":
             raise ModelError(f"{folder} does not lie in the folder `models` of an experiment's results")
-        card = read_json(folder / "card.json")
-        if card["status"] != "ok":
+        card = read_json(files.card)
+        if card["status"] != Status.OK:
             raise ModelError(f"{folder}: the training of this model failed ({card.get('reason')}); choose another")
-        return cls(folder, folder.parents[2], card)
+        return cls(files, Layout(folder.parents[2]), card)
 
     @property
-    def glue(self) -> Path:
-        """Folder of the run's scores."""
-        return self.results / "glue" / self.card["model"] / self.card["recipe"]
+    def name(self) -> RunName:
+        """Model and recipe."""
+        return RunName.from_mapping(self.card)
+
+    def tuned(self, task: str) -> TunedFiles:
+        """What its fine-tuning on a task has left."""
+        return self.results.tuned.at(**self.name.to_mapping(), task=task)
 
 
 def export(run_folder: str | Path, to: str | Path, task: str | None = None) -> None:
@@ -94,35 +102,37 @@ def export(run_folder: str | Path, to: str | Path, task: str | None = None) -> N
     to = Path(to)
     if to.exists():
         raise ModelError(f"{to} exists already; choose a new folder, or remove it first")
-    run = Run.read(run_folder)
+    run = TrainedRun.read(run_folder)
     with whole_folder(to) as folder:
         _write_model(run, task, folder)
         _write_code(folder)
         config = read_json(folder / "config.json") | {"auto_map": AUTO_MAP}
         write_json(folder / "config.json", config)
-        tokenizer = load_tokenizer(run.results / "tokenizer" / "tokenizer.json", config)
+        tokenizer = load_tokenizer(run.results.tokenizer, config)
         tokenizer.save_pretrained(folder)
         write_text(folder / "README.md", model_card(run, task, config, tokenizer.mask_token))
 
 
-def _write_model(run: Run, task: str | None, folder: Path) -> None:
+def _write_model(run: TrainedRun, task: str | None, folder: Path) -> None:
     from flexibert.encoder.checkpoint import load_model, save_model
 
     if task is None:
-        save_model(folder, load_model(run.folder, head="masked_lm"))
+        save_model(folder, load_model(run.files.folder, head="masked_lm"))
         return
-    weights = run.glue / task / "model"
+    weights = run.tuned(task).model.path()
     if not weights.is_dir():
-        kept = sorted(path.parent.name for path in run.glue.glob("*/model"))
+        kept = [parts["task"] for _, parts in run.results.tuned.model.found(**run.name.to_mapping())]
         remedy = f"kept are: {', '.join(kept)}" if kept else "set finetune.keep_weights to true and fine-tune again"
-        raise ModelError(f"task {task}: its fine-tuned weights are not in {run.glue}; {remedy}")
-    labels = read_json(run.results / "tasks" / task / "task.json")["labels"]
+        raise ModelError(f"task {task}: its fine-tuned weights are not in {weights.parent.parent}; {remedy}")
+    labels = read_json(run.results.task.card.at(task=task))["labels"]
     save_model(folder, load_model(weights, head="classification"), label_names=labels)
 
 
 def _write_code(folder: Path) -> None:
     for module in CODE:
         spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModelError(f"the source of {module} is not on this disk; an export copies it")
         source = Path(spec.origin).read_text(encoding="utf-8")
         write_text(folder / f"{module.rpartition('.')[2]}.py", IMPORT.sub(r"\1from .\2 import ", source))
 
@@ -164,7 +174,7 @@ def _has(tokenizer: Any, tokens: dict[str, str]) -> bool:
     return all(tokenizer.token_to_id(token) is not None for token in tokens.values())
 
 
-def model_card(run: Run, task: str | None, config: dict[str, Any], mask_token: str) -> str:
+def model_card(run: TrainedRun, task: str | None, config: dict[str, Any], mask_token: str) -> str:
     """The README of an exported folder: how to use it, what it is, what it was trained on and how, what it scored."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -183,23 +193,23 @@ def model_card(run: Run, task: str | None, config: dict[str, Any], mask_token: s
     return environment.get_template("model_card.md.j2").render(
         card=run.card,
         task=task,
-        best=_read_optional(run.glue / str(task) / "best.json"),
+        best=_read_optional(run.tuned(task).best) if task else None,
         layers=_layer_rows(model),
         config=config,
         parameters=parameters(model, head, labels=len(config.get("id2label", "")) or 2, **settings),
         flops=flops_per_token(model),
-        scores=_read_optional(run.glue / "score.json"),
-        sources=(_read_optional(run.results / "corpus" / "manifest.json") or {}).get("sources", {}),
+        scores=_read_optional(run.results.score.at(**run.name.to_mapping())),
+        sources=(_read_optional(run.results.manifest.at(manifest="manifest")) or {}).get("sources", {}),
         recipe=_recipe(run),
-        versions=_read_optional(run.results / "versions.json") or {},
+        versions=_read_optional(run.results.versions) or {},
         commit=commit(),
         package=version("flexibert"),
         mask_token=mask_token,
     )
 
 
-def _read_optional(path: Path) -> dict[str, Any] | None:
-    return read_json(path) if path.is_file() else None
+def _read_optional(path: str) -> dict[str, Any] | None:
+    return read_json(path) if Path(path).is_file() else None
 
 
 def _layer_rows(model: dict[str, Any]) -> list[dict[str, Any]]:
@@ -216,14 +226,7 @@ def _layer_rows(model: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _recipe(run: Run) -> dict[str, Any]:
+def _recipe(run: TrainedRun) -> dict[str, Any]:
     """The pre-training settings that the run was made with, as its experiment resolved them."""
-    import yaml
-
-    path = run.results / "config.yaml"
-    if not path.is_file():
-        return {}
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    kind = run.card["recipe"].partition("-")[0]
-    changes = config.get({"final": "final", "retuned": "retune"}.get(kind, ""), {}).get("pretrain", {})
-    return config.get("pretrain", {}) | changes
+    path = run.results.config.path()
+    return training_settings(read_yaml(path), "pretrain", run.name.recipe) if path.is_file() else {}

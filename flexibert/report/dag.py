@@ -14,7 +14,9 @@ from pathlib import Path
 
 from flexibert.errors import ConfigError
 from flexibert.files import read_json, write_text
+from flexibert.layout import Layout
 from flexibert.report.dag_jobs import STATES, Job, read_jobs
+from flexibert.runs import RecipeKind, Round, RunName
 
 FILL = {"done": "#cdeae4", "running": "#cfe2fb", "stale": "#f6e3b4", "to do": "#eceff2"}
 STROKE = {"done": "#17957f", "running": "#3b82d6", "stale": "#a8810f", "to do": "#7d8794"}
@@ -24,7 +26,8 @@ RUN_RULES = ("pretrain", "transfer", "finetune", "glue")
 ROUND_TRIP = ("observe", "propose")  # the way back in the graph of the rules: it must not decide who stands above whom
 ASKED_RULES = ("pretrain", "transfer")
 
-Round = tuple[int, int, str]  # (level, round, search): sorted, an owner never comes after its users
+RoundKey = tuple[int, int, str]  # (level, round, search): sorted, an owner never comes after its users
+Asked = dict[RunName, list[RoundKey]]
 
 
 @dataclass
@@ -78,7 +81,7 @@ def draw_dag(configfiles: Sequence[Path] = (), targets: Sequence[str] = (), out:
     jobs = read_jobs(configfiles, targets)
     results = _results_folder(jobs)
     asked = asked_runs(results)
-    out = out or results / "dag"
+    out = out or Layout(results).dag.path()
     written = []
     for name, graph in (("rules", rule_graph(jobs, asked)), ("jobs", job_graph(jobs, asked))):
         write_text(out / f"{name}.mmd", mermaid(graph))
@@ -96,18 +99,17 @@ def _results_folder(jobs: Iterable[Job]) -> Path:
     raise ConfigError("these targets belong to no experiment: the rule `settings` is not among their jobs")
 
 
-def asked_runs(results: Path) -> dict[tuple[str, str], list[Round]]:
+def asked_runs(results: Path) -> Asked:
     """The rounds that asked for each run, first one first."""
-    asked: dict[tuple[str, str], list[Round]] = {}
-    for path in results.glob("search/*/level-*/round-*/proposal.json"):
-        content = read_json(path)
-        for run in content["proposals"]:
-            round_ = (content["level"], content["round"], content["search"])
-            asked.setdefault((run["model"], run["recipe"]), []).append(round_)
+    asked: Asked = {}
+    for path, _ in Layout(results).round.proposal.found():
+        made = Round.from_mapping(read_json(path))
+        for run in made.runs:
+            asked.setdefault(run.name, []).append((made.level, made.number, made.search))
     return {run: sorted(rounds) for run, rounds in asked.items()}
 
 
-def job_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -> Graph:
+def job_graph(jobs: Sequence[Job], asked: Asked) -> Graph:
     """Jobs gathered by rule and round; edges that others imply are left out."""
     rounds = [_round_of(job, asked) for job in jobs]
     gathered = _gathered(jobs, rounds)
@@ -115,7 +117,7 @@ def job_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) ->
     names = []
     for job, round_ in zip(jobs, rounds, strict=True):
         cluster = "" if round_ is None else gathered.get(round_, _round_name(round_))
-        if not cluster and job.wildcards.get("recipe") == "final":
+        if not cluster and _is_final(job):
             cluster = "final model"
         name = _identifier(f"{job.rule} {cluster}")
         nodes.setdefault(name, Node(job.rule, cluster)).states[job.state] += 1
@@ -124,7 +126,7 @@ def job_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) ->
     return Graph(nodes, _without_implied({(start, end) for start, end in edges if start != end}))
 
 
-def rule_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -> Graph:
+def rule_graph(jobs: Sequence[Job], asked: Asked) -> Graph:
     """The rules, each with how many of its jobs are done."""
     nodes: dict[str, Node] = {}
     for job in jobs:
@@ -134,7 +136,7 @@ def rule_graph(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -
     return Graph(nodes, sorted(edge for edge in edges if edge[0] != edge[1]))
 
 
-def _job_edges(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -> set[tuple[int, int]]:
+def _job_edges(jobs: Sequence[Job], asked: Asked) -> set[tuple[int, int]]:
     """Positions of jobs and of those that they wait for: by files, and by what asked for a training."""
     edges = {(need, position) for position, job in enumerate(jobs) for need in job.needs}
     rounds = [_round_of(job, asked) for job in jobs]
@@ -143,31 +145,35 @@ def _job_edges(jobs: Sequence[Job], asked: dict[tuple[str, str], list[Round]]) -
     for position, (job, round_) in enumerate(zip(jobs, rounds, strict=True)):
         if job.rule in ASKED_RULES and round_ in proposals:
             edges.add((proposals[round_], position))
-        elif job.rule in ASKED_RULES and job.wildcards["recipe"] == "final":
+        elif job.rule in ASKED_RULES and _is_final(job):
             edges |= {(final, position) for final in finals}
     return edges
 
 
-def _round_of(job: Job, asked: dict[tuple[str, str], list[Round]]) -> Round | None:
+def _is_final(job: Job) -> bool:
+    return job.rule in RUN_RULES and RunName.from_mapping(job.wildcards).recipe.kind == RecipeKind.FINAL
+
+
+def _round_of(job: Job, asked: Asked) -> RoundKey | None:
     if job.rule in RUN_RULES:
-        return next(iter(asked.get((job.wildcards["model"], job.wildcards["recipe"]), [])), None)
+        return next(iter(asked.get(RunName.from_mapping(job.wildcards), [])), None)
     if "round" in job.wildcards:
         return int(job.wildcards["level"]), int(job.wildcards["round"]), job.wildcards["search"]
     return None
 
 
-def _round_name(round_: Round) -> str:
+def _round_name(round_: RoundKey) -> str:
     level, number, search = round_
     return f"{search}, level {level}, round {number}"
 
 
-def _gathered(jobs: Sequence[Job], rounds: Sequence[Round | None]) -> dict[Round, str]:
+def _gathered(jobs: Sequence[Job], rounds: Sequence[RoundKey | None]) -> dict[RoundKey, str]:
     """Names of the finished rounds that are drawn as one, where a level has many."""
-    finished: dict[Round, bool] = {}
+    finished: dict[RoundKey, bool] = {}
     for job, round_ in zip(jobs, rounds, strict=True):
         if round_ is not None:
             finished[round_] = finished.get(round_, True) and job.state == "done"
-    names: dict[Round, str] = {}
+    names: dict[RoundKey, str] = {}
     for level, search in sorted({(level, search) for level, _, search in finished}):
         numbers = sorted(round_[1] for round_ in finished if (round_[0], round_[2]) == (level, search))
         early = []

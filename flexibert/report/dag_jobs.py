@@ -14,6 +14,7 @@ from typing import Any
 
 from flexibert.errors import ConfigError
 from flexibert.files import read_json
+from flexibert.layout import PROGRESS
 from flexibert.report.status import is_alive
 
 STATES = ("done", "running", "stale", "to do")
@@ -96,5 +97,5 @@ def _state(graph: Any, job: Any, outputs: tuple[str, ...]) -> str:
 
 def _is_running(resume: str | None) -> bool:
     """Whether a training job tells its progress in its resume folder."""
-    path = Path(resume) / "progress.json" if resume else None
+    path = Path(resume) / PROGRESS if resume else None
     return path is not None and path.exists() and is_alive(read_json(path), time.time())

@@ -10,8 +10,9 @@ import pandas as pd
 
 from flexibert.errors import UsageError
 from flexibert.extras import missing_extra
-from flexibert.report.folder import ResultsFolder, Run
-from flexibert.report.tables import hours_of, leaderboard, run_columns
+from flexibert.report.folder import ResultsFolder
+from flexibert.report.tables import WEIGHTS, best_of, hours_of, is_final, leaderboard, run_columns
+from flexibert.runs import Origin, RunName
 from flexibert.space.architecture import Architecture
 
 CURVE_POINTS = 200  # of one training curve, enough for the eye
@@ -22,25 +23,23 @@ TRACE_COLUMNS = ["evaluation", "level", "round", "model", "recipe", "reason", "s
 def architecture(folder: ResultsFolder) -> pd.DataFrame:
     """The best model: one row an operation head, one a feed-forward layer, in the order of the computation."""
     columns = ["model", "layer", "part", "position", "operation", "parameter", "width", "hidden"]
-    run = best_run(folder)
-    model = folder.run_facts.get(run, {}).get("architecture") if run else None
-    rows = []
-    for number, layer in enumerate(Architecture.from_model_dict(model).layers if model else (), start=1):
+    best = best_run(folder)
+    run = folder.runs.get(best) if best else None
+    if run is None:
+        return pd.DataFrame(columns=columns)
+    model, rows = run.name.model, []
+    for number, layer in enumerate(Architecture.from_model_dict(run.architecture).layers, start=1):
         for position, head in enumerate(layer.heads):
-            rows.append((run[0], number, "head", position, head.operation, head.parameter, head.size, layer.hidden))
+            rows.append((model, number, "head", position, head.operation, head.parameter, head.size, layer.hidden))
         for position, width in enumerate(layer.feed_forward):
-            rows.append((run[0], number, "feed-forward", position, "", "", width, layer.hidden))
+            rows.append((model, number, "feed-forward", position, "", "", width, layer.hidden))
     return pd.DataFrame(rows, columns=columns)
 
 
-def best_run(folder: ResultsFolder) -> Run | None:
+def best_run(folder: ResultsFolder) -> RunName | None:
     """The run of the final model, or the best of the main search so far."""
-    search = folder.main_search
-    final = folder.finals.get(search) if search else None
-    if final is not None and (final["model"], final["recipe"]) in folder.run_facts:
-        return final["model"], final["recipe"]
-    table = leaderboard(folder)
-    return (table.loc[0, "model"], table.loc[0, "recipe"]) if len(table) and pd.notna(table.loc[0, "score"]) else None
+    finals = folder.finals.get(folder.main_search or "")
+    return finals[0].name if finals else best_of(leaderboard(folder))
 
 
 def trace(folder: ResultsFolder) -> pd.DataFrame:
@@ -75,13 +74,12 @@ def frontier(folder: ResultsFolder) -> pd.DataFrame:
         limits = folder.search_settings(folder.main_search).get("constraints", {})
     rows = []
     for run, score in folder.scores.items():
-        if score["score"] is None or run[1] == "final":
+        if score["score"] is None or is_final(run):
             continue
         costs = run_columns(folder, run)
         rows.append(
             {
-                "model": run[0],
-                "recipe": run[1],
+                **run.to_mapping(),
                 "score": score["score"],
                 "parameters": costs["parameters"],
                 "homogeneous": costs["homogeneous"],
@@ -115,10 +113,10 @@ def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
     """Library of the main search in two dimensions, with predicted and observed scores."""
     columns = ["id", "x", "y", "predicted", "observed", "best"]
     search = folder.main_search
-    if search is None or not folder.proposals[search]:
+    if search is None or not folder.rounds[search]:
         return pd.DataFrame(columns=columns)
     newest = folder.predictions(search)
-    library = newest[1] if newest else folder.library_of(search, f"level-{folder.proposals[search][-1]['level']}")
+    library = newest[1] if newest else folder.library_of(search, folder.rounds[search][-1].level)
     embedded = folder.embedding(library)
     if embedded is None:
         return pd.DataFrame(columns=columns)
@@ -162,24 +160,14 @@ def calibration(folder: ResultsFolder) -> pd.DataFrame:
     columns = ["level", "round", "model", "recipe", "reason", "predicted", "aleatoric", "epistemic", "observed"]
     search = folder.main_search
     rows = []
-    for each in folder.proposals[search] if search else []:
-        for run in each["proposals"]:
-            score = folder.scores.get((run["model"], run["recipe"]), {}).get("score")
-            if run.get("mean") is None or score is None:
+    for each in folder.rounds[search] if search else []:
+        for run in each.runs:
+            score, expected = folder.scores.get(run.name, {}).get("score"), run.further
+            if expected.get("mean") is None or score is None:
                 continue
-            uncertainties = (run["aleatoric"] or 0.0, run["epistemic"] or 0.0)
-            rows.append(
-                (
-                    each["level"],
-                    each["round"],
-                    run["model"],
-                    run["recipe"],
-                    run["reason"],
-                    run["mean"],
-                    *uncertainties,
-                    score,
-                )
-            )
+            what = (each.level, each.number, run.name.model, str(run.name.recipe), expected["reason"])
+            uncertainties = (expected["aleatoric"] or 0.0, expected["epistemic"] or 0.0)
+            rows.append((*what, expected["mean"], *uncertainties, score))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -194,28 +182,25 @@ def pretraining_curves(folder: ResultsFolder) -> pd.DataFrame:
             continue
         kept = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int))]
         kept = pd.concat([kept, curve[curve["validation_loss"].notna()]]).drop_duplicates("step").sort_values("step")
-        best = chosen is not None and run[0] == chosen[0]
-        tables.append(kept.assign(model=run[0], recipe=run[1], best=best)[columns])
+        best = chosen is not None and run.model == chosen.model
+        tables.append(kept.assign(**run.to_mapping(), best=best)[columns])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def transfer_cost(folder: ResultsFolder) -> pd.DataFrame:
     """Mean hours of a run by the origin of its weights, split into pre-training and fine-tuning."""
     rows = []
-    for run, facts in sorted(folder.run_facts.items()):
-        if run in folder.training_costs and facts.get("origin") in ("pretrain", "transfer"):
-            training = sum(hours_of(folder.training_costs[run]))
-            tuning = sum(sum(hours_of(cost)) for cost in folder.task_costs.get(run, {}).values())
-            rows.append((facts["origin"], training, tuning))
+    for name, cost in sorted(folder.training_costs.items(), key=lambda entry: entry[0]):
+        origin = name.recipe.kind.origin
+        if name in folder.runs and origin in (Origin.PRETRAINED, Origin.TRANSFERRED):
+            tuning = sum(sum(hours_of(cost)) for cost in folder.task_costs.get(name, {}).values())
+            rows.append((origin, sum(hours_of(cost)), tuning))
     table = pd.DataFrame(rows, columns=["origin", "training_hours", "finetune_hours"])
     if table.empty:
         return pd.DataFrame(columns=["weights", "runs", "training_hours", "finetune_hours", "total_hours"])
-    table["weights"] = table.pop("origin").map({"pretrain": "pre-trained", "transfer": "transferred"})
-    groups = [
-        ("pre-trained", table[table["weights"] == "pre-trained"]),
-        ("transferred", table[table["weights"] == "transferred"]),
-        ("all runs", table),
-    ]
+    table["weights"] = table.pop("origin").map(WEIGHTS)
+    names = [WEIGHTS[origin] for origin in (Origin.PRETRAINED, Origin.TRANSFERRED)]
+    groups = [*((name, table[table["weights"] == name]) for name in names), ("all runs", table)]
     means = [
         {"weights": name, "runs": len(group), **group[["training_hours", "finetune_hours"]].mean().to_dict()}
         for name, group in groups

@@ -24,8 +24,10 @@ from flexibert.report.style import (
     legend_entries,
     new_figure,
     svg_text,
+    whole_numbers,
 )
 from flexibert.report.trace_figures import draw_search_traces, draw_trace
+from flexibert.runs import Recipe, RecipeKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,9 +119,9 @@ def draw_embedding_map(table: pd.DataFrame) -> "Figure":
     colours = LinearSegmentedColormap.from_list("score", SCORE_COLOURS)
     values = pd.concat([table["predicted"], table["observed"]]).dropna()
     scale = Normalize(values.min(), values.max()) if len(values) else Normalize(0, 1)
-    colouring = {"cmap": colours, "norm": scale}
+    colouring: dict[str, Any] = {"cmap": colours, "norm": scale}
     predicted, rest = table[table["predicted"].notna()], table[table["predicted"].isna()]
-    small = {"linewidths": 0, "rasterized": len(table) > MANY_POINTS}
+    small: dict[str, Any] = {"linewidths": 0, "rasterized": len(table) > MANY_POINTS}
     if len(rest):
         axes.scatter(rest["x"], rest["y"], s=7, color=GREY, alpha=0.45, **small)
     if len(predicted):
@@ -188,8 +190,9 @@ def draw_pretraining_curves(table: pd.DataFrame) -> "Figure":
     labels: set[str] = set()
     for (_, recipe), rows in table.groupby(["model", "recipe"], sort=True):
         best = bool(rows["best"].iloc[0])
-        colour = (RED if recipe == "final" else BLUE) if best else GREY
-        name = ("final model" if recipe == "final" else "best model in the search") if best else "other models"
+        final = Recipe.parse(recipe).kind == RecipeKind.FINAL
+        colour = (RED if final else BLUE) if best else GREY
+        name = ("final model" if final else "best model in the search") if best else "other models"
         label = None if name in labels else name
         labels.add(name)
         train, held_out = rows.dropna(subset=["train_loss"]), rows.dropna(subset=["validation_loss"])
@@ -253,7 +256,7 @@ def draw_comparison(table: pd.DataFrame) -> "Figure":
             low, high = rows["mean"] - rows["deviation"], rows["mean"] + rows["deviation"]
             axes.fill_between(rows["evaluations"], low, high, step="post", color=colour, alpha=0.16, linewidth=0)
     axes.set(xlabel="models evaluated", ylabel="best score so far (points)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(axes)
     legend_below(figure, legend_entries(axes))
     return figure
 

@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from flexibert.config import merge, read_yaml
 from flexibert.errors import UsageError
+from flexibert.layout import (
+    LEASE,
+    MARKS,
+    MODEL_COST_COLUMNS,
+    OBSERVATION_COLUMNS,
+    PROGRESS,
+    Layout,
+    LibraryFiles,
+    Pattern,
+)
+from flexibert.runs import Round, Run, RunName
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-Run = tuple[str, str]  # (model, recipe)
-OBSERVATION_KEYS = (
-    "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
-)  # fmt: skip
 SECTIONS = ("name", "seed", "space", "corpus", "pretrain", "finetune", "search")  # that the report reads
-MARKS = ("config.yaml", "search", "models", "glue")  # what tells a results folder from any other
 
 
 class ResultsFolder:
@@ -39,6 +45,7 @@ class ResultsFolder:
 
     def __init__(self, path: str | Path, only: Collection[str] | None = None) -> None:
         self.path, self.only = Path(path), only
+        self.layout = Layout(path)
         if not self.path.is_dir():
             raise UsageError(f"{self.path}: no such folder; give the folder of one experiment, e.g. results/default")
         if not _is_results_folder(self.path):
@@ -53,7 +60,7 @@ class ResultsFolder:
         Raises:
             UsageError: It is not the whole of an experiment's settings, as Snakemake writes them.
         """
-        path = self.path / "config.yaml"
+        path = self.layout.config.path()
         content = (read_yaml(path) or {}) if path.exists() else {}
         lacking = set(SECTIONS) - set(content) if isinstance(content, dict) else set(SECTIONS)
         if content and lacking:
@@ -71,17 +78,18 @@ class ResultsFolder:
     @cached_property
     def versions(self) -> dict[str, Any]:
         """What made the results: versions of the software."""
-        return self._json("versions.json") or {}
+        return self._json(self.layout.versions.path()) or {}
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The corpus: sources, counts, token totals; with those of the final models once these are prepared."""
-        return self._json("corpus/manifest-final.json") or self._json("corpus/manifest.json") or {}
+        paths = [self.layout.manifest.path(manifest=name) for name in ("manifest-final", "manifest")]
+        return next(filter(None, map(self._json, paths)), {})
 
     @cached_property
     def searches(self) -> list[str]:
         """Names of the searches that have begun, in the order of the settings."""
-        begun = {path.parent.name for path in self.path.glob("search/*/level-*")}
+        begun = {parts["search"] for _, parts in self.layout.level.found()}
         if self.only is not None:
             begun &= set(self.only)
         ordered = [name for name in self.settings.get("searches", {}) if name in begun]
@@ -97,73 +105,70 @@ class ResultsFolder:
         return merge(self.settings.get("search", {}), self.settings.get("searches", {}).get(search) or {})
 
     @cached_property
-    def proposals(self) -> dict[str, list[dict[str, Any]]]:
-        """The rounds of each search in order: the content of its proposal files."""
+    def rounds(self) -> dict[str, list[Round]]:
+        """The rounds of each search in order."""
+        found = self.layout.round.proposal.found
         return {
-            search: [self._read(path) for path in self._round_files(search, "proposal.json")]
+            search: [Round.from_mapping(self._read(path)) for path, _ in found(search=search)]
             for search in self.searches
         }
 
     @cached_property
-    def run_facts(self) -> dict[Run, dict[str, Any]]:
-        """What is known of each run that was ever asked for: architecture, origin, source, overlap."""
-        facts: dict[Run, dict[str, Any]] = {}
-        for entry in [*self._asked, *self.cards.values()]:
-            known = {key: entry[key] for key in ("architecture", "origin", "source", "overlap") if key in entry}
-            facts.setdefault((entry["model"], entry["recipe"]), {}).update(known)
-        return facts
+    def runs(self) -> dict[RunName, Run]:
+        """Each run that was ever asked for; once it is trained, as its card knows it."""
+        trained = [Run.from_mapping(card) for card in self.cards.values()]
+        return {run.name: run.alone for run in [*self._asked, *trained]}
 
     @cached_property
-    def _asked(self) -> list[dict[str, Any]]:
+    def _asked(self) -> list[Run]:
         """What the searches asked for, and the final models."""
-        asked = [proposal for rounds in self.proposals.values() for each in rounds for proposal in each["proposals"]]
-        for final in self.finals.values():
-            asked += final.get("proposals", [final] if "architecture" in final else [])
-        return asked
+        asked = [run for rounds in self.rounds.values() for each in rounds for run in each.runs]
+        return asked + [run for runs in self.finals.values() for run in runs]
 
-    def _is_shown(self, run: Run) -> bool:
+    def _is_shown(self, run: RunName) -> bool:
         """Whether a run belongs to the searches that are looked at; others may have left theirs in the same folder."""
-        return self.only is None or run in self._asked_runs
+        return self.only is None or run in self._asked_names
 
     @cached_property
-    def _asked_runs(self) -> set[Run]:
-        return {(entry["model"], entry["recipe"]) for entry in self._asked}
+    def _asked_names(self) -> set[RunName]:
+        return {run.name for run in self._asked}
 
     @cached_property
-    def cards(self) -> dict[Run, dict[str, Any]]:
+    def cards(self) -> dict[RunName, dict[str, Any]]:
         """Card of each trained run."""
-        return dict(self._runs_with("models", "card.json"))
+        return self._per_run(self.layout.run.card)
 
     @cached_property
-    def training_costs(self) -> dict[Run, dict[str, Any]]:
+    def training_costs(self) -> dict[RunName, dict[str, Any]]:
         """What the pre-training or the transfer of each run took."""
-        return dict(self._runs_with("models", "cost.json"))
+        return self._per_run(self.layout.run.cost)
 
     @cached_property
-    def scores(self) -> dict[Run, dict[str, Any]]:
+    def scores(self) -> dict[RunName, dict[str, Any]]:
         """Mean score of each run."""
-        return dict(self._runs_with("glue", "score.json"))
+        return self._per_run(self.layout.score)
 
     @cached_property
-    def tasks(self) -> dict[Run, dict[str, dict[str, Any]]]:
+    def tasks(self) -> dict[RunName, dict[str, dict[str, Any]]]:
         """Best trial of each task of each run."""
-        return self._per_task("best.json")
+        return self._per_task(self.layout.tuned.best)
 
     @cached_property
-    def task_costs(self) -> dict[Run, dict[str, dict[str, Any]]]:
+    def task_costs(self) -> dict[RunName, dict[str, dict[str, Any]]]:
         """What each fine-tuning took."""
-        return self._per_task("cost.json")
+        return self._per_task(self.layout.tuned.cost)
 
     @cached_property
-    def finals(self) -> dict[str, dict[str, Any]]:
-        """Which run is the final one of each search."""
-        return {path.stem: self._read(path) for path in sorted(self.path.glob("final/*.json"))}
+    def finals(self) -> dict[str, list[Run]]:
+        """The final models of each search: its best one, and where asked its scaled pattern."""
+        found = self.layout.final.found()
+        return {parts["search"]: list(map(Run.from_mapping, self._read(path)["proposals"])) for path, parts in found}
 
     @cached_property
     def progress(self) -> list[dict[str, Any]]:
         """Running jobs, each with its progress and the file's path under `file`."""
         found = []
-        for path in sorted(self.path.glob("resume/**/progress.json")):
+        for path in sorted(self.layout.resume.path().glob(f"**/{PROGRESS}")):
             try:  # the job may end between the listing and the reading
                 found.append({"file": path, **json.loads(path.read_text(encoding="utf-8"))})
             except (FileNotFoundError, json.JSONDecodeError):
@@ -174,49 +179,51 @@ class ResultsFolder:
     def begun(self) -> list[tuple[str, float]]:
         """Jobs that hold their state and have told no progress yet: name and seconds since the epoch of their begin."""
         found = []
-        for path in sorted(self.path.glob("resume/**/lease.json")):
+        for path in sorted(self.layout.resume.path().glob(f"**/{LEASE}")):
             with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # as above
-                if not path.with_name("progress.json").exists():
+                if not path.with_name(PROGRESS).exists():
                     begin = json.loads(path.read_text(encoding="utf-8"))["time"]
-                    found.append((" ".join(path.parent.relative_to(self.path / "resume").parts), begin))
+                    found.append((" ".join(path.parent.relative_to(self.layout.resume).parts), begin))
         return found
 
     def observations(self, search: str) -> "pd.DataFrame":
-        """All observations of a search in order; columns OBSERVATION_KEYS, then one a task (points)."""
+        """All observations of a search in order; columns OBSERVATION_COLUMNS, then one a task (points)."""
         import pandas as pd
 
-        paths = self._round_files(search, "observations.csv")
-        last_of_level = {path.parts[-3]: path for path in paths}  # a file repeats the rounds before it
+        found = self.layout.round.observations.found(search=search)
+        last_of_level = {parts["level"]: path for path, parts in found}  # a file repeats the rounds before it
         tables = [pd.read_csv(path, dtype={"model": str, "recipe": str}) for path in last_of_level.values()]
         if not tables:
-            return pd.DataFrame(columns=list(OBSERVATION_KEYS))
+            return pd.DataFrame(columns=list(OBSERVATION_COLUMNS))
         whole = pd.concat(tables, ignore_index=True)
         return whole.drop_duplicates(["level", "round", "model", "recipe"], ignore_index=True)
 
-    def predictions(self, search: str) -> tuple["pd.DataFrame", Path] | None:
-        """A surrogate's newest view of a library: its table and the library's folder; None where there is none."""
+    def predictions(self, search: str) -> tuple["pd.DataFrame", LibraryFiles] | None:
+        """A surrogate's newest view of a library: its table and the library; None where there is none."""
         import pandas as pd
 
-        for path in reversed(self._round_files(search, "predictions.parquet")):
+        for path, parts in reversed(self.layout.round.predictions.found(search=search)):
             table = pd.read_parquet(path)
             if len(table):
-                return table, self.library_of(search, path.parts[-3])
+                return table, self.library_of(search, int(parts["level"]))
         return None
 
-    def library_of(self, search: str, level: str) -> Path:
-        """Folder of the library of a search's level ("level-1"): its own, or the one that all searches share."""
-        own = self.path / "search" / search / level / "library"
-        return own if own.is_dir() else self.path / "library" / level
+    def library_of(self, search: str, level: int) -> LibraryFiles:
+        """The library of a search's level: its own, or the one that all searches share."""
+        own = self.layout.finer_library.at(search=search, level=level)
+        return own if own.folder.path().is_dir() else self.layout.library.at(level=level)
 
-    def libraries(self) -> dict[str, Path]:
+    def libraries(self) -> dict[str, LibraryFiles]:
         """All libraries by a name for people."""
-        shared = {path.parent.name: path.parent for path in sorted(self.path.glob("library/*/library.json"))}
-        crossed = sorted(self.path.glob("search/*/level-*/library/library.json"))
-        return shared | {f"{path.parts[-4]} {path.parts[-3]}": path.parent for path in crossed}
+        shared, crossed = self.layout.library, self.layout.finer_library
+        named = {f"level-{parts['level']}": shared.at(**parts) for _, parts in shared.card.found()}
+        return named | {
+            f"{parts['search']} level-{parts['level']}": crossed.at(**parts) for _, parts in crossed.card.found()
+        }
 
-    def library_card(self, library: Path) -> dict[str, Any]:
+    def library_card(self, library: LibraryFiles) -> dict[str, Any]:
         """What a library says of itself: how many models, of how many, how well embedded."""
-        return self._read(library / "library.json")
+        return self._read(library.card.path())
 
     @cached_property
     def model_costs(self) -> "pd.DataFrame":
@@ -224,58 +231,50 @@ class ResultsFolder:
         import pandas as pd
 
         tables = [
-            pd.read_parquet(folder / "costs.parquet")
-            for folder in self.libraries().values()
-            if (folder / "costs.parquet").exists()
+            pd.read_parquet(library.costs) for library in self.libraries().values() if library.costs.path().exists()
         ]
         if not tables:
-            return pd.DataFrame(columns=["parameters", "flops_per_token", "latency_ms"])
+            return pd.DataFrame(columns=list(MODEL_COST_COLUMNS))
         return pd.concat(tables).drop_duplicates("id").set_index("id")
 
-    def embedding(self, library: Path) -> tuple[list[str], "np.ndarray"] | None:
+    def embedding(self, library: LibraryFiles) -> tuple[list[str], "np.ndarray"] | None:
         """Names and coordinates (models, dimensions) of a library."""
         import numpy as np
         import pandas as pd
 
-        if not (library / "embedding.npy").exists():
+        if not library.embedding.path().exists():
             return None
-        names = pd.read_parquet(library / "models.parquet", columns=["id"])["id"].tolist()
-        return names, np.load(library / "embedding.npy", allow_pickle=False)
+        names = pd.read_parquet(library.models, columns=["id"])["id"].tolist()
+        return names, np.load(library.embedding, allow_pickle=False)
 
-    def curve(self, run: Run) -> "pd.DataFrame | None":
+    def curve(self, run: RunName) -> "pd.DataFrame | None":
         """Training curve of a run."""
         import pandas as pd
 
-        path = self.path / "models" / run[0] / run[1] / "curve.csv"
+        path = self.layout.run.curve.path(**run.to_mapping())
         return pd.read_csv(path) if path.exists() else None
 
     def benchmarks(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(rule, record) of each job that Snakemake measured."""
-        for path in sorted(self.path.glob("benchmarks/**/*.jsonl")):
-            rule = path.relative_to(self.path / "benchmarks").parts[0].removesuffix(".jsonl")
+        folder = self.layout.benchmarks.path()
+        for path in sorted(folder.glob("**/*.jsonl")):
+            rule = path.relative_to(folder).parts[0].removesuffix(".jsonl")
             lines = path.read_text(encoding="utf-8").splitlines()
             yield from ((rule, json.loads(line)) for line in lines if line.strip())
 
-    def _round_files(self, search: str, name: str) -> list[Path]:
-        """One file of each round of a search, in order."""
-        return sorted(self.path.glob(f"search/{search}/level-*/round-*/{name}"), key=_level_and_round)
+    def _per_run(self, pattern: Pattern) -> dict[RunName, dict[str, Any]]:
+        named = [(RunName.from_mapping(parts), path) for path, parts in pattern.found()]
+        return {run: self._read(path) for run, path in named if self._is_shown(run)}
 
-    def _runs_with(self, stage: str, name: str) -> Iterator[tuple[Run, dict[str, Any]]]:
-        for path in sorted(self.path.glob(f"{stage}/*/*/{name}")):
-            run = (path.parts[-3], path.parts[-2])
+    def _per_task(self, pattern: Pattern) -> dict[RunName, dict[str, dict[str, Any]]]:
+        found: dict[RunName, dict[str, dict[str, Any]]] = {}
+        for path, parts in pattern.found():
+            run = RunName.from_mapping(parts)
             if self._is_shown(run):
-                yield run, self._read(path)
-
-    def _per_task(self, name: str) -> dict[Run, dict[str, dict[str, Any]]]:
-        found: dict[Run, dict[str, dict[str, Any]]] = {}
-        for path in sorted(self.path.glob(f"glue/*/*/*/{name}")):
-            run = (path.parts[-4], path.parts[-3])
-            if self._is_shown(run):
-                found.setdefault(run, {})[path.parts[-2]] = self._read(path)
+                found.setdefault(run, {})[parts["task"]] = self._read(path)
         return found
 
-    def _json(self, name: str) -> Any:
-        path = self.path / name
+    def _json(self, path: Path) -> Any:
         return self._read(path) if path.exists() else None
 
     @staticmethod
@@ -288,9 +287,3 @@ class ResultsFolder:
 
 def _is_results_folder(path: Path) -> bool:
     return any((path / mark).exists() for mark in MARKS)
-
-
-def _level_and_round(path: Path) -> tuple[int, int]:
-    """Order of rounds: level, round; as numbers, since rounds may pass 999."""
-    level, round_name = path.parts[-3], path.parts[-2]
-    return int(level.removeprefix("level-")), int(round_name.removeprefix("round-"))

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from flexibert.runs import Reason
+
 NORMAL_WITHIN_ONE, NORMAL_WITHIN_TWO = 0.683, 0.954  # shares of a normal law within one and two deviations
 
 
@@ -15,8 +17,8 @@ def trace_note(table: pd.DataFrame) -> str:
         return ""
     best = table.loc[scores.idxmax()]
     text = f"The best score, {best['score']:.2f}, came with run {best['evaluation']} of {len(table)}"
-    initial = scores[table["reason"].eq("initial")].max()
-    if pd.isna(initial) or best["reason"] == "initial":
+    initial = scores[table["reason"].eq(Reason.INITIAL)].max()
+    if pd.isna(initial) or best["reason"] == Reason.INITIAL:
         return f"{text}."
     return f"{text}; the best of the initial models had {initial:.2f}."
 

@@ -9,13 +9,14 @@ import pandas as pd
 
 from flexibert.errors import UsageError
 from flexibert.files import whole_folder, write_csv, write_text
+from flexibert.layout import OBSERVATION_COLUMNS
 from flexibert.report.cells import HEADINGS, cells_of
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
-from flexibert.report.folder import OBSERVATION_KEYS, ResultsFolder
+from flexibert.report.folder import ResultsFolder
 from flexibert.report.notes import NOTES
 from flexibert.report.style import inline_svg
-from flexibert.report.tables import TABLES
+from flexibert.report.tables import TABLES, is_final
 
 PARTS = {"index.html", "figures", "tables"}  # of a report
 ROWS = 20  # of the leaderboard, where the settings do not say
@@ -108,7 +109,7 @@ def page(
 
 def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard as people read it: what matters first, nothing that is empty or says the same twice."""
-    names = {*OBSERVATION_KEYS, "rank", "parameters", "weights", "layers", "homogeneous", *HEADINGS}
+    names = {*OBSERVATION_COLUMNS, "rank", "parameters", "weights", "layers", "homogeneous", *HEADINGS}
     tasks = [column for column in table.columns if column not in names]
     order = ["rank", "model", "score", "parameters", "weights", *tasks, "flops_per_token", "latency_ms"]
     order += ["core_hours", "gpu_hours", "reason", "level", "round", "layers"]
@@ -145,8 +146,7 @@ def _tiles(folder: ResultsFolder, tables: dict[str, pd.DataFrame]) -> list[tuple
     means = final[final["task"].eq("mean")]
     if len(means):
         tiles.append(("final model's score", f"{means['final'].iloc[0]:.2f}"))
-    trained = {run for run in folder.scores if run[1] != "final"}
-    tiles.append(("models scored", f"{len({model for model, _ in trained}):,}"))
+    tiles.append(("models scored", f"{len({run.model for run in folder.scores if not is_final(run)}):,}"))
     tiles.append(("failed", f"{len(tables['failures']):,}"))
     total = costs[costs["stage"].eq("total")]
     for column, unit in (("core_hours", "core hours"), ("gpu_hours", "GPU hours"), ("energy_kwh", "kWh")):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flexibert.report.folder import ResultsFolder, Run
+from flexibert.report.folder import ResultsFolder
+from flexibert.runs import RunName
 
 STALE_SECONDS = 300.0  # a job writes its progress every ten seconds; evaluations and saving may take longer
 BAR = 12  # characters of a progress bar
@@ -40,7 +41,7 @@ class SearchState:
     failed: int
     tasks_done: int
     converged: bool
-    best: tuple[float, Run] | None
+    best: tuple[float, RunName] | None
 
 
 def search_states(folder: ResultsFolder) -> list[SearchState]:
@@ -50,27 +51,26 @@ def search_states(folder: ResultsFolder) -> list[SearchState]:
 
 def _search_state(folder: ResultsFolder, search: str) -> SearchState:
     settings = folder.search_settings(search)
-    rounds = folder.proposals[search]
-    asked = {(run["model"], run["recipe"]) for each in rounds for run in each["proposals"]}
+    rounds = folder.rounds[search]
+    asked = {run.name for each in rounds for run in each.runs}
     scores = {run: folder.scores[run] for run in asked if run in folder.scores}
     failed = {run for run, score in scores.items() if score["score"] is None}
     good = sorted((-score["score"], run) for run, score in scores.items() if run not in failed)
-    last = rounds[-1] if rounds else {"level": -1, "round": -1, "converged": False}
+    last = rounds[-1] if rounds else None
+    level = last.level if last else -1
     levels = {keys["level"]: keys for keys in settings.get("levels", [])}
-    ended = (folder.path / "search" / search / "leaderboard.csv").exists()
+    ended = folder.layout.leaderboard.path(search=search).exists()
     return SearchState(
         name=search,
         method=settings.get("method", "?"),
-        level=last["level"],
-        round=last["round"],
-        rounds=levels.get(last["level"], {}).get("rounds"),
+        level=level,
+        round=last.number if last else -1,
+        rounds=levels.get(level, {}).get("rounds"),
         done=len(scores) - len(failed),
         running=len(asked) - len(scores),
         failed=len(failed),
-        tasks_done=sum(
-            len(list(folder.path.glob(f"glue/{run[0]}/{run[1]}/*/best.json"))) for run in asked - set(scores)
-        ),
-        converged=ended or (bool(last["converged"]) and last["level"] == max(levels, default=last["level"])),
+        tasks_done=sum(len(folder.layout.tuned.best.found(**run.to_mapping())) for run in asked - set(scores)),
+        converged=ended or (last is not None and last.converged and level == max(levels, default=level)),
         best=(-good[0][0], good[0][1]) if good else None,
     )
 
@@ -81,15 +81,15 @@ def missing(folder: ResultsFolder, states: list[SearchState]) -> list[str]:
     begun = {state.name for state in states}
     lacking = [f"search {name} (not begun)" for name in wanted if name not in begun and _is_needed(folder, name)]
     lacking += [f"search {state.name} (not converged)" for state in states if not state.converged]
-    finals = {name: (entry["model"], entry["recipe"]) for name, entry in folder.finals.items()}
-    if not finals:
+    if not folder.finals:
         lacking.append("the final model (not chosen)")
     lacking += [
-        f"the final model of {name} ({model}, no score)"
-        for name, (model, recipe) in finals.items()
-        if (model, recipe) not in folder.scores
+        f"the final model of {search} ({run.name.model}, no score)"
+        for search, runs in folder.finals.items()
+        for run in runs
+        if run.name not in folder.scores
     ]
-    if not (folder.path / "report" / "index.html").exists():
+    if not folder.layout.page.path(page="report").exists():
         lacking.append("the report")
     return lacking
 
@@ -211,15 +211,14 @@ def _job_line(job: dict[str, Any], now: float) -> str:
     return line + "".join(f"  {key} {value:.4g}" for key, value in job.items() if key not in known)
 
 
-def _best_lines(folder: ResultsFolder, best: tuple[float, Run] | None, width: int) -> list[str]:
+def _best_lines(folder: ResultsFolder, best: tuple[float, RunName] | None, width: int) -> list[str]:
     if best is None:
         return []
     score, run = best
-    lines = [f"{score:.2f}  {run[0]} ({run[1]})"]
-    for final in folder.finals.values():
-        trained = (final["model"], final["recipe"])
-        if (folder.scores.get(trained) or {}).get("score") is not None:
-            lines.append(f"{folder.scores[trained]['score']:.2f}  {trained[0]} ({trained[1]})")
+    lines = [f"{score:.2f}  {run.model} ({run.recipe})"]
+    for final in (each.name for runs in folder.finals.values() for each in runs):
+        if (folder.scores.get(final) or {}).get("score") is not None:
+            lines.append(f"{folder.scores[final]['score']:.2f}  {final.model} ({final.recipe})")
     tasks = [f"{task} {_points(points)}" for task, points in sorted((folder.scores[run].get("tasks") or {}).items())]
     line = ""
     for task in tasks:
@@ -238,7 +237,7 @@ def _failure_lines(folder: ResultsFolder, states: list[SearchState]) -> list[str
     if not any(state.failed for state in states):
         return []
     return [
-        f"{run[0]} ({run[1]}): {score.get('reason') or 'no reason told'}"
+        f"{run.model} ({run.recipe}): {score.get('reason') or 'no reason told'}"
         for run, score in sorted(folder.scores.items())
         if score["score"] is None
     ]

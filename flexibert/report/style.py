@@ -4,7 +4,9 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from flexibert.runs import Reason
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,12 +22,12 @@ GRID = "#8c96a3"  # thin lines; a page puts its own line colour in its place
 SERIES = (BLUE, ORANGE, TEAL, PURPLE, GOLD, PINK, RED, GREY)
 OPERATION_COLOURS = {"sa": BLUE, "l": TEAL, "c": ORANGE}
 REASON_COLOURS = {
-    "initial": GREY,
-    "optimisation": BLUE,
-    "uncertainty": ORANGE,
-    "diversity": TEAL,
-    "aleatoric": PURPLE,
-    "baseline": GOLD,
+    Reason.INITIAL: GREY,
+    Reason.OPTIMISATION: BLUE,
+    Reason.UNCERTAINTY: ORANGE,
+    Reason.DIVERSITY: TEAL,
+    Reason.RETUNING: PURPLE,
+    Reason.BASELINE: GOLD,
 }
 SCORE_COLOURS = ("#8793a3", "#5b8fd0", "#9265d6", "#d6455d", "#e0662a")  # low to high
 
@@ -38,7 +40,7 @@ def figure_style() -> Iterator[None]:
     """Matplotlib's settings for a figure of the report."""
     import matplotlib
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.hashsalt": SALT,
         "svg.fonttype": "none",  # text stays text: searchable, small, in the page's own type
         "font.family": "sans-serif",
@@ -80,6 +82,15 @@ def new_figure(height: float) -> "Figure":
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Ticks of the horizontal axis, which counts, at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = axes.xaxis.get_major_locator()
+    assert isinstance(locator, MaxNLocator)  # as of every linear axis
+    locator.set_params(integer=True)
 
 
 def legend_entries(axes: "Axes") -> dict[str, "Artist"]:

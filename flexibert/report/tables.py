@@ -8,13 +8,22 @@ from typing import Any
 
 import pandas as pd
 
-from flexibert.report.folder import OBSERVATION_KEYS, ResultsFolder, Run
+from flexibert.layout import OBSERVATION_COLUMNS
+from flexibert.report.folder import ResultsFolder
+from flexibert.runs import Origin, RecipeKind, Run, RunName, Status
 from flexibert.space.architecture import Architecture
 
 SECONDS_AN_HOUR = 3600.0
 JOULES_A_KWH = 3.6e6
 # The report's own record would change the report each time that it is made.
 MEASURED_BY_THEMSELVES = ("pretrain", "transfer", "finetune", "report")
+WEIGHTS = {
+    Origin.PRETRAINED: "pre-trained",
+    Origin.TRANSFERRED: "transferred",
+    Origin.RETUNED: "retuned",
+    Origin.CONFIRMED: "pre-trained again",
+    Origin.FINAL: "pre-trained longer",
+}
 COST_COLUMNS = ["stage", "jobs", "core_hours", "gpu_hours", "energy_kwh", "peak_memory_mb"]
 
 
@@ -28,8 +37,8 @@ def experiment(folder: ResultsFolder) -> pd.DataFrame:
     sequences = pretrain["steps"] * pretrain["batch"]
     limits = {key: value for key, value in settings["search"]["constraints"].items() if value is not None}
     rows = [("Design space", settings["space"])]
-    for name, path in folder.libraries().items():
-        rows.append((f"Library {name}", _library_text(folder.library_card(path))))
+    for name, library in folder.libraries().items():
+        rows.append((f"Library {name}", _library_text(folder.library_card(library))))
     rows += [
         *((f"Text {source['name']}", _text_of(folder, source["name"])) for source in settings["corpus"]["sources"]),
         ("Tasks", ", ".join(tasks) or "none scored yet"),
@@ -77,7 +86,7 @@ def searches(folder: ResultsFolder) -> pd.DataFrame:
         settings, seen = folder.search_settings(search), folder.observations(search)
         good = seen.dropna(subset=["score"])
         best = good.loc[good["score"].astype(float).idxmax()] if len(good) else None
-        rounds = folder.proposals[search]
+        rounds = folder.rounds[search]
         rows.append(
             {
                 "search": search,
@@ -85,8 +94,8 @@ def searches(folder: ResultsFolder) -> pd.DataFrame:
                 "seed": settings.get("seed"),
                 "embedding": settings.get("embedding"),
                 "models": settings.get("models"),
-                "levels": len({each["level"] for each in rounds}),
-                "rounds": sum(bool(each["proposals"]) for each in rounds),
+                "levels": len({each.level for each in rounds}),
+                "rounds": sum(bool(each.runs) for each in rounds),
                 "runs": len(seen),
                 "failed": len(seen) - len(good),
                 "best_score": None if best is None else best["score"],
@@ -100,41 +109,44 @@ def searches(folder: ResultsFolder) -> pd.DataFrame:
 def leaderboard(folder: ResultsFolder) -> pd.DataFrame:
     """Runs of the main search, best first, failed ones last, with what they cost and where their weights came from."""
     search = folder.main_search
-    seen = folder.observations(search) if search else pd.DataFrame(columns=list(OBSERVATION_KEYS))
-    tasks = [column for column in seen.columns if column not in OBSERVATION_KEYS]
+    seen = folder.observations(search) if search else pd.DataFrame(columns=list(OBSERVATION_COLUMNS))
+    tasks = [column for column in seen.columns if column not in OBSERVATION_COLUMNS]
     seen = seen.sort_values(["score", "model", "recipe"], ascending=[False, True, True], na_position="last")
     seen = seen.drop_duplicates(["model", "recipe"], ignore_index=True)
-    extra = pd.DataFrame([run_columns(folder, run) for run in zip(seen["model"], seen["recipe"], strict=True)])
+    runs = map(RunName.of, seen["model"], seen["recipe"])
+    extra = pd.DataFrame([run_columns(folder, run) for run in runs])
     parts = [seen[["model", "recipe", "score", *tasks]], extra, seen[["reason", "level", "round", "status"]]]
     table = pd.concat(parts, axis=1)
     table.insert(0, "rank", range(1, len(table) + 1))
     return table
 
 
-def run_columns(folder: ResultsFolder, run: Run) -> dict[str, Any]:
+def run_columns(folder: ResultsFolder, name: RunName) -> dict[str, Any]:
     """Size, speed, cost and origin of one run; parameters are the encoder's, embeddings included."""
-    facts, card = folder.run_facts.get(run, {}), folder.cards.get(run, {})
-    costs = folder.model_costs.loc[run[0]].to_dict() if run[0] in folder.model_costs.index else {}
-    core_hours, gpu_hours = run_hours(folder, run)
+    run, card = folder.runs.get(name), folder.cards.get(name, {})
+    costs = folder.model_costs.loc[name.model].to_dict() if name.model in folder.model_costs.index else {}
+    core_hours, gpu_hours = run_hours(folder, name)
+    model = run.architecture if run else None
     return {
         "parameters": costs.get("parameters", card.get("parameters")),
         "flops_per_token": costs.get("flops_per_token"),
         "latency_ms": costs.get("latency_ms"),
         "core_hours": core_hours,
         "gpu_hours": gpu_hours,
-        "weights": weights_text(facts),
-        "layers": layers_text(facts.get("architecture")),
-        "homogeneous": is_homogeneous(facts.get("architecture")),
+        "weights": weights_text(run),
+        "layers": layers_text(model),
+        "homogeneous": is_homogeneous(model),
     }
 
 
-def weights_text(facts: dict[str, Any]) -> str:
+def weights_text(run: Run | None) -> str:
     """Where a run's weights came from, in words."""
-    if facts.get("source"):
-        overlap = facts.get("overlap")
-        share = f" ({100 * overlap:.0f} %)" if overlap is not None else ""
-        return f"from {facts['source']['model']}{share}"
-    return {"pretrain": "pre-trained", "final": "pre-trained longer", "retuned": "retuned"}.get(facts.get("origin"), "")
+    if run is None:
+        return ""
+    if run.source:
+        share = f" ({100 * run.overlap:.0f} %)" if run.overlap is not None else ""
+        return f"from {run.source.model}{share}"
+    return WEIGHTS[run.origin]
 
 
 def layers_text(model: dict[str, Any] | None) -> str:
@@ -153,33 +165,37 @@ def is_homogeneous(model: dict[str, Any] | None) -> bool | None:
     return None if model is None else Architecture.from_model_dict(model).homogeneous
 
 
+def is_final(run: RunName) -> bool:
+    """Whether a run was trained at the large budget."""
+    return run.recipe.kind == RecipeKind.FINAL
+
+
 def final_models(folder: ResultsFolder) -> pd.DataFrame:
     """Final model of each search beside the same model at the search's budget; one row a task, and their mean."""
     rows = []
-    for search, final in folder.finals.items():
-        run = (final["model"], final["recipe"])
-        trained = folder.scores.get(run)
+    for search, finals in folder.finals.items():
+        final = finals[0].name
+        trained = folder.scores.get(final)
         if trained is None:
             continue
-        before = [score for (model, recipe), score in folder.scores.items() if model == run[0] and recipe != run[1]]
-        before = max(before, key=lambda score: score["score"] or 0.0, default={})
+        others = [score for run, score in folder.scores.items() if run.model == final.model and not is_final(run)]
+        before = max(others, key=lambda score: score["score"] or 0.0, default={})
         tasks = trained.get("tasks") or {}
         entries = [(task, points, (before.get("tasks") or {}).get(task)) for task, points in sorted(tasks.items())]
         entries.append(("mean", trained["score"], before.get("score")))
-        rows += [(search, run[0], task, at_search, points) for task, points, at_search in entries]
+        rows += [(search, final.model, task, at_search, points) for task, points, at_search in entries]
     return pd.DataFrame(rows, columns=["search", "model", "task", "at_search_budget", "final"])
 
 
 def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
     """Tuned hyperparameters of the best and of the final models, one row a task (paper, tables 7 and 8)."""
-    chosen = [(final["model"], final["recipe"]) for final in folder.finals.values()]
-    table = leaderboard(folder)
-    if len(table) and pd.notna(table.loc[0, "score"]):
-        chosen.append((table.loc[0, "model"], table.loc[0, "recipe"]))
+    chosen = [run.name for finals in folder.finals.values() for run in finals]
+    if best_found := best_of(leaderboard(folder)):
+        chosen.append(best_found)
     rows = []
     for run in dict.fromkeys(chosen):
         for task, best in folder.tasks.get(run, {}).items():
-            row = {"model": run[0], "recipe": run[1], "task": task, "score": best.get("score")}
+            row = {**run.to_mapping(), "task": task, "score": best.get("score")}
             rows.append(
                 row
                 | (best.get("hyperparameters") or {})
@@ -188,18 +204,24 @@ def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def best_of(leaderboard: pd.DataFrame) -> RunName | None:
+    """The first run of a leaderboard; None where none has a score."""
+    if leaderboard.empty or pd.isna(leaderboard["score"].iloc[0]):
+        return None
+    return RunName.from_mapping(leaderboard.iloc[0])
+
+
 def proposals(folder: ResultsFolder) -> pd.DataFrame:
     """Every model that a search asked for, why, what it expected of it and what came out."""
     columns = ["search", "level", "round", "model", "recipe", "reason", "explanation"]
     expected = ["mean", "aleatoric", "epistemic", "acquisition"]
     rows = []
-    for search, rounds in folder.proposals.items():
+    for search, rounds in folder.rounds.items():
         for each in rounds:
-            for run in each["proposals"]:
-                entry = {"search": search, "level": each["level"], "round": each["round"]}
-                entry |= {column: run.get(column) for column in [*columns[3:], *expected]}
-                score = folder.scores.get((run["model"], run["recipe"]), {}).get("score")
-                rows.append(entry | {"score": score})
+            for run in each.runs:
+                entry = {"search": search, "level": each.level, "round": each.number, **run.name.to_mapping()}
+                entry |= {column: run.further.get(column) for column in [*columns[5:], *expected]}
+                rows.append(entry | {"score": folder.scores.get(run.name, {}).get("score")})
     table = pd.DataFrame(rows, columns=[*columns, *expected, "score"])
     return table.astype(dict.fromkeys([*expected, "score"], float))
 
@@ -207,20 +229,21 @@ def proposals(folder: ResultsFolder) -> pd.DataFrame:
 def failures(folder: ResultsFolder) -> pd.DataFrame:
     """Failed candidates, what asked for them and why they failed."""
     asked = {
-        (run["model"], run["recipe"]): (search, each["level"], each["round"], run["reason"])
-        for search, rounds in reversed(folder.proposals.items())
+        run.name: (search, each.level, each.number, run.further["reason"])
+        for search, rounds in reversed(folder.rounds.items())
         for each in rounds
-        for run in each["proposals"]
+        for run in each.runs
     }
     rows = []
     for run in sorted({*folder.cards, *folder.scores}):
         card, score = folder.cards.get(run, {}), folder.scores.get(run, {})
-        if "failed" not in (card.get("status"), score.get("status")):
+        if Status.FAILED not in (card.get("status"), score.get("status")):
             continue
-        stage = "pre-training" if card.get("status") == "failed" else "fine-tuning"
-        layers = layers_text(folder.run_facts.get(run, {}).get("architecture"))
+        stage = "pre-training" if card.get("status") == Status.FAILED else "fine-tuning"
+        layers = layers_text(folder.runs[run].architecture if run in folder.runs else None)
         reason = card.get("reason") or score.get("reason") or "no reason told"
-        rows.append((*run, *asked.get(run, ("", None, None, "")), stage, reason, layers))
+        name = (run.model, str(run.recipe))
+        rows.append((*name, *asked.get(run, ("", None, None, "")), stage, reason, layers))
     columns = ["model", "recipe", "search", "level", "round", "asked_for", "stage", "reason", "layers"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -238,12 +261,12 @@ def costs(folder: ResultsFolder) -> pd.DataFrame:
 
 def _measured(folder: ResultsFolder) -> Iterator[tuple[str, dict[str, Any]]]:
     """(stage, cost) of each job: the trainings as they measured themselves, all other rules as Snakemake did."""
+    stages = {RecipeKind.TRANSFER: "transfer", RecipeKind.FINAL: "final pre-training"}
     for run, cost in folder.training_costs.items():
-        origin = folder.run_facts.get(run, {}).get("origin")
-        yield {"transfer": "transfer", "final": "final pre-training"}.get(origin, "pre-training"), cost
+        yield stages.get(run.recipe.kind, "pre-training"), cost
     for run, tasks in folder.task_costs.items():
         for cost in tasks.values():
-            yield "final fine-tuning" if run[1] == "final" else "fine-tuning", cost
+            yield "final fine-tuning" if is_final(run) else "fine-tuning", cost
     for rule, record in folder.benchmarks():
         if rule not in MEASURED_BY_THEMSELVES:
             yield rule, {"seconds": _number(record.get("cpu_time")), "peak_memory_mb": _number(record.get("max_rss"))}
@@ -270,7 +293,7 @@ def hours_of(cost: dict[str, Any]) -> tuple[float, float]:
     return 0.0, hours * cost.get("devices", 1)
 
 
-def run_hours(folder: ResultsFolder, run: Run) -> tuple[float, float]:
+def run_hours(folder: ResultsFolder, run: RunName) -> tuple[float, float]:
     """(core hours, GPU hours) of one run: its pre-training or transfer and all its fine-tunings."""
     parts = [folder.training_costs.get(run, {}), *folder.task_costs.get(run, {}).values()]
     hours = [hours_of(cost) for cost in parts]

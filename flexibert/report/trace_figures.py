@@ -5,9 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from flexibert.report.style import GRID, INK, REASON_COLOURS, RED, legend_below, legend_entries, new_figure
+from flexibert.report.style import (
+    GRID,
+    INK,
+    REASON_COLOURS,
+    RED,
+    legend_below,
+    legend_entries,
+    new_figure,
+    whole_numbers,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -38,7 +48,7 @@ def draw_search_traces(table: pd.DataFrame) -> "Figure":
     figure = new_figure(ROOM + PANEL * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     several_levels = table.groupby("search")["level"].nunique().max() > 1
-    entries = {}
+    entries: dict[str, Artist] = {}
     for axes, (search, runs) in zip(grid.flat, searches, strict=False):
         _trace(axes, runs, 10)
         axes.set_title(search, loc="left", fontsize=8.5, weight="bold", color=INK, pad=13 if several_levels else 4)
@@ -67,7 +77,7 @@ def _trace(axes: "Axes", table: pd.DataFrame, size: float) -> None:
         heights = np.full(len(failed), lowest)
         axes.scatter(failed["evaluation"], heights, marker="x", s=1.2 * size, color=RED, label="failed", zorder=3)
     _mark_levels(axes, table)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(axes)
 
 
 def _mark_levels(axes: "Axes", table: pd.DataFrame) -> None:
