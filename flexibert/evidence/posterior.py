@@ -25,7 +25,7 @@ class Belief:
 
     Attributes:
         mean: Posterior mean.
-        deviation: Posterior standard deviation; NaN for a single model trained once, of which it tells nothing.
+        deviation: Posterior standard deviation; NaN where nothing tells of the noise (one model, trained once).
         average: Plain mean of the trainings, failures counted as the worst score seen.
         trainings: How many there were, failed ones included.
         failed: How many of them failed.
@@ -71,8 +71,8 @@ def posterior(trainings: Mapping[str, Sequence[float | None]]) -> dict[str, Beli
     """Posterior of every model's true score.
 
     Args:
-        trainings: Scores of each model's trainings; None or NaN for one that failed. A failure counts as the worst score
-            seen in any training; it lowers its model, but does not count as noise of trainings that go well.
+        trainings: Scores of each model's trainings; None or NaN for one that failed. A failure counts as the worst
+            score seen in any training; it lowers its model, but does not count as noise of trainings that go well.
 
     Returns:
         A belief for each model, in the order given.
@@ -150,7 +150,7 @@ class _Grid:
 
     @classmethod
     def of(cls, summary: _Summary) -> "_Grid | None":
-        """None where there is but one model, or all trainings are equal."""
+        """None where there is but one model, or all are equal."""
         typical = _robust(summary.means)
         spread = float(typical.std(ddof=1)) if len(typical) > 1 else 0.0
         scales = [scale for scale in (spread, summary.own_noise) if scale > 0]
