@@ -188,6 +188,7 @@ class TaskFiles(Folder):
     train = File("train.npz")
     validation = File("validation.npz")
     card = File("task.json")
+    plain = File("plain.json", apart=True)
 
 
 class LibraryFiles(Folder):

@@ -17,7 +17,7 @@ from flexibert.report import style
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
 from flexibert.report.page import write_report
-from flexibert.report.tables import TABLES
+from flexibert.report.page_tables import TABLES
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER_OPTIONS = [

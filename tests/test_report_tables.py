@@ -18,6 +18,7 @@ from flexibert.report.notes import (
     trace_note,
     transfer_note,
 )
+from flexibert.report.page_tables import TABLES
 from flexibert.runs import RunName
 
 
@@ -53,11 +54,11 @@ def test_a_broken_file_is_named(begun):
         tables.failures(begun)
 
 
-@pytest.mark.parametrize("name", [*tables.TABLES, *figure_tables.FIGURE_TABLES])
+@pytest.mark.parametrize("name", [*TABLES, *figure_tables.FIGURE_TABLES])
 @pytest.mark.parametrize("state", ["finished", "half", "begun"])
 def test_every_table_can_be_made_in_every_state(name, state, request):
     folder = request.getfixturevalue(state)
-    table = {**tables.TABLES, **figure_tables.FIGURE_TABLES}[name](folder)
+    table = {**TABLES, **figure_tables.FIGURE_TABLES}[name](folder)
     if state == "finished":
         assert len(table)
 

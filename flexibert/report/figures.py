@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from flexibert.report.architecture_figure import draw_architecture
+from flexibert.report.differences_figure import draw_differences
 from flexibert.report.style import (
     BLUE,
+    GOLD,
     GREY,
     GRID,
     INK,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MANY_POINTS = 1500  # more of them become an image inside the SVG, or the page would be slow
+OWN = ("candidate", "winner")  # roles of models that the search found itself
 SHORT = 0.6  # of an hour: below it, times are told in minutes
 
 
@@ -54,9 +57,11 @@ def draw_frontier(table: pd.DataFrame) -> "Figure":
     """Score against parameters; models outside the constraints are hollow, and no smaller model beats the line."""
     figure = new_figure(3.3)
     axes = figure.subplots()
+    shown = table[table["role"].isin(OWN)]
+    _bars(axes, table)
     for homogeneous, colour, marker, name in ((True, ORANGE, "s", "homogeneous"), (False, BLUE, "o", "heterogeneous")):
         for within in (True, False):
-            rows = table[table["homogeneous"].eq(homogeneous) & table["within_constraints"].eq(within)]
+            rows = shown[shown["homogeneous"].eq(homogeneous) & shown["within_constraints"].eq(within)]
             if len(rows):
                 label = name if within else f"{name}, outside the constraints"
                 axes.scatter(
@@ -70,6 +75,7 @@ def draw_frontier(table: pd.DataFrame) -> "Figure":
                     facecolors=colour if within else "none",
                     edgecolors=colour,
                 )
+    _name_baselines(axes, table[~table["role"].isin(OWN)])
     whole, inside = table[table["on_frontier"]], table[table["on_frontier_within"]]
     if len(inside) < len(whole):
         axes.step(
@@ -93,6 +99,32 @@ def draw_frontier(table: pd.DataFrame) -> "Figure":
     axes.set(xlabel="parameters", ylabel="score (points)")
     legend_below(figure, legend_entries(axes))
     return figure
+
+
+def _bars(axes: "Axes", table: pd.DataFrame) -> None:
+    """One standard deviation of what is believed of each model, thicker where it was trained again."""
+    for repeated, width, strength in ((False, 0.6, 0.35), (True, 1.6, 0.9)):
+        rows = table[(table["trainings"] > 1).eq(repeated) & table["deviation"].notna()]
+        axes.errorbar(
+            rows["parameters"],
+            rows["score"],
+            yerr=rows["deviation"],
+            fmt="none",
+            ecolor=GREY,
+            elinewidth=width,
+            alpha=strength,
+            zorder=1,
+        )
+
+
+def _name_baselines(axes: "Axes", rows: pd.DataFrame) -> None:
+    """Baselines as diamonds, each with its name."""
+    if rows.empty:
+        return
+    axes.scatter(rows["parameters"], rows["score"], s=34, marker="D", color=GOLD, label="baseline", zorder=4)
+    for row in rows.itertuples():
+        place = (row.parameters, row.score)
+        axes.annotate(row.role, place, xytext=(6, -10), textcoords="offset points", fontsize=8, color=INK)
 
 
 def _count_axis(axes: "Axes") -> None:
@@ -279,6 +311,13 @@ class Drawing:
 
 
 FIGURES: dict[str, Drawing] = {
+    "differences": Drawing(
+        "Differences that the answer rests on",
+        "Right of zero, the model named first is better. A bar is a 95 % interval over trainings and rows; where it "
+        "crosses zero, the difference is within noise.",
+        "No difference has an interval yet: the winner and its baselines are not trained often enough.",
+        draw_differences,
+    ),
     "architecture": Drawing(
         "Best architecture, layer by layer",
         "Input at the top. Each layer: its operation heads side by side, then its feed-forward chain. Widths are drawn "
@@ -288,13 +327,15 @@ FIGURES: dict[str, Drawing] = {
     ),
     "trace": Drawing(
         "Search trace",
-        "Each dot is one run in the order in which it was observed, coloured by the reason for which it was asked for.",
+        "Each dot is the score of one training in the order of observation, coloured by why it was asked for.",
         "No model has a score yet.",
         draw_trace,
     ),
     "frontier": Drawing(
         "Performance frontier",
-        "Score against size of all models at the search's budget. No smaller model scores higher than one on the line.",
+        "What is believed of each model at the search's budget, by all its trainings, against its size; bars are one "
+        "standard deviation, thick for models that were trained again. No smaller model is higher than one on the "
+        "line, but models whose bars overlap are not told apart.",
         "No model has a score yet.",
         draw_frontier,
     ),
@@ -329,7 +370,8 @@ FIGURES: dict[str, Drawing] = {
     "comparison": Drawing(
         "Search methods compared",
         "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are "
-        "one standard deviation.",
+        "one standard deviation. Single scores rise by luck as well: the table above compares what each search ended "
+        "with.",
         "Fewer than two searches have scores; the configuration can name more under searches and comparison.",
         draw_comparison,
     ),
