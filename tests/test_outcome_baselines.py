@@ -71,6 +71,7 @@ def test_each_rival_has_its_bert_and_equal_ones_stand_once():
     small, large = plain_berts(SPACE)[0], plain_berts(SPACE)[-1]
     found = baselines_of(["bert"], [small, large, small], [], SPACE, sizes)
     assert [(each.name, each.architecture) for each in found] == [("bert", small), ("bert", large)]
+    assert [each.beside for each in found] == [(small.id,), (large.id,)]
     assert small.id in found[0].why
 
 

@@ -227,4 +227,6 @@ def test_without_a_confirmation_the_homogeneous_baseline_is_the_best_of_the_lead
     toy = Toy(tmp_path, truth={GOOD: 66.0, ALIKE[1].id: 63.0}, luck={})
     toy.rank([], confirmed=False)
     final = toy.final(baselines=("homogeneous",))
-    assert final["baselines"] == [{"name": "homogeneous", "model": ALIKE[1].id}]
+    [baseline] = final["baselines"]
+    assert (baseline["name"], baseline["model"], baseline["beside"]) == ("homogeneous", ALIKE[1].id, [GOOD])
+    assert baseline["parameters"] == sizes(costs)([baseline["architecture"]])[0]

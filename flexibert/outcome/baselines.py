@@ -30,11 +30,13 @@ class Baseline:
     Attributes:
         name: As in the settings; of a dictionary, the model's name.
         architecture: The model.
+        beside: Names of the models with which it is compared.
         why: One clause on how it was chosen.
     """
 
     name: str
     architecture: Architecture
+    beside: tuple[str, ...]
     why: str
 
 
@@ -100,24 +102,31 @@ def baselines_of(
         space: The design space.
         sizes: Gives the numbers of parameters of model dictionaries.
     """
-    found: dict[tuple[str, Architecture], Baseline] = {}
+    found = []
+    everyone = tuple(dict.fromkeys(rival.id for rival in rivals))
     for entry in wanted:
         name = baseline_name(entry)
         if name == BERT:
-            near = [
-                Baseline(name, bert, f"plain BERT nearest in size to {rival.id}")
-                for rival in rivals
-                if (bert := nearest_bert(rival, space, sizes))
-            ]
+            found += _berts(rivals, space, sizes)
         elif name == HOMOGENEOUS:
-            alike = [model for model in seen if model.homogeneous]
-            near = [Baseline(name, model, "best model with equal layers that the search saw") for model in alike[:1]]
+            alike = [model for model in seen if model.homogeneous][:1]
+            found += [Baseline(name, each, everyone, "best model with equal layers that was seen") for each in alike]
         else:
             model = Architecture.from_model_dict(NAMED_MODELS[name] if isinstance(entry, str) else entry)
-            near = [Baseline(name, model, "named in the settings")]
-        for baseline in near:
-            found.setdefault((name, baseline.architecture), baseline)
-    return list(found.values())
+            found.append(Baseline(name, model, everyone, "named in the settings"))
+    return found
+
+
+def _berts(rivals: Sequence[Architecture], space: DesignSpace, sizes: Sizes) -> list[Baseline]:
+    """The BERT nearest in size to each of some models, equal ones once."""
+    beside: dict[Architecture, list[str]] = {}
+    for rival in dict.fromkeys(rivals):
+        if bert := nearest_bert(rival, space, sizes):
+            beside.setdefault(bert, []).append(rival.id)
+    return [
+        Baseline(BERT, bert, tuple(names), f"plain BERT nearest in size to {', '.join(names)}")
+        for bert, names in beside.items()
+    ]
 
 
 def baseline_problems(

@@ -10,7 +10,7 @@ from typing import Any
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json
-from flexibert.outcome.baselines import HOMOGENEOUS, Wanted, baselines_of
+from flexibert.outcome.baselines import HOMOGENEOUS, Baseline, Wanted, baselines_of
 from flexibert.outcome.leaderboard import believed, ranked
 from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
@@ -43,7 +43,7 @@ def choose_confirmed(
         seeds: Trainings of each model.
         baselines: `baselines` of the settings.
         space: Content of the design space's file.
-        costs: `parameters` of model dictionaries.
+        costs: `parameters` and `flops_per_token` of model dictionaries.
         out: Where the models, the baselines and their runs are written (JSON).
 
     Raises:
@@ -59,14 +59,13 @@ def choose_confirmed(
     seen = [Architecture.from_model_dict(asked[model]) for model in table["model"]]
     beside = baselines_of(baselines, rivals, seen, DesignSpace.from_mapping(space), sizes(costs))
     chosen = [*rivals, *(baseline.architecture for baseline in beside)]
+    pairs = zip(rivals, best.iterrows(), strict=True)
     write_json(
         out,
         {
             "search": name,
-            "models": [
-                _entry(model, costs) | believed(row) for model, (_, row) in zip(rivals, best.iterrows(), strict=True)
-            ],
-            "baselines": [{"name": each.name, "why": each.why} | _entry(each.architecture, costs) for each in beside],
+            "models": [_entry(model, costs) | believed(row) for model, (_, row) in pairs],
+            "baselines": [_beside(baseline, costs) for baseline in beside],
             "proposals": repeated(RecipeKind.CONFIRM, chosen, seeds),
         },
     )
@@ -95,7 +94,7 @@ def choose_final(
         seeds: Trainings of each model; of the scaled pattern, one.
         scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
         space: Content of the design space's file.
-        costs: `parameters` of model dictionaries.
+        costs: `parameters` and `flops_per_token` of model dictionaries.
         out: Where the runs are written (JSON).
     """
     found = read_json(best)
@@ -106,9 +105,9 @@ def choose_final(
     if scale_up:
         larger = Architecture.from_model_dict(scaled_pattern(found["architecture"], **scale_up))
         runs += [run for run in repeated(RecipeKind.FINAL, [larger], 1) if run not in runs]
-    names = [{"name": baseline.name, "model": baseline.architecture.id} for baseline in beside]
-    first = {key: runs[0][key] for key in ("model", "recipe")}
-    write_json(out, {"search": found["search"], **first, "baselines": names, "proposals": runs})
+    names = [_beside(baseline, costs) for baseline in beside]
+    winner_entry = _entry(winner, costs) | {"recipe": runs[0]["recipe"]}
+    write_json(out, {"search": found["search"], **winner_entry, "baselines": names, "proposals": runs})
 
 
 def repeated(kind: RecipeKind, models: Iterable[Architecture], seeds: int) -> list[dict[str, Any]]:
@@ -127,7 +126,15 @@ def sizes(costs: Costs) -> Callable[[Sequence[dict[str, Any]]], list[int]]:
 
 def _entry(model: Architecture, costs: Costs) -> dict[str, Any]:
     dictionary = model.to_model_dict()
-    return {"model": model.id, "architecture": dictionary, "parameters": costs([dictionary])[0]["parameters"]}
+    [row] = costs([dictionary])
+    figures = {key: row[key] for key in ("parameters", "flops_per_token")}
+    return {"model": model.id, "architecture": dictionary} | figures
+
+
+def _beside(baseline: Baseline, costs: Costs) -> dict[str, Any]:
+    """A baseline as files tell it: its model, what it costs, and which models stand beside it."""
+    facts = {"name": baseline.name, "why": baseline.why, "beside": list(baseline.beside)}
+    return facts | _entry(baseline.architecture, costs)
 
 
 def _confirmed_homogeneous(confirmation: str | Path | None) -> list[Architecture]:
