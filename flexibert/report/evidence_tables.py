@@ -61,13 +61,15 @@ def _from_plain(folder: ResultsFolder, search: str) -> list[dict[str, Any]]:
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
     """Of each pair the difference with the best evidence: kept-away rows, else the final budget, else the search's.
 
+    The best evidence comes first.
+
     Args:
         table: Of `differences`.
     """
     told = table.dropna(subset=["low", "high"])
     places = [STRENGTH.index(key) for key in zip(told["budget"], told["split"], strict=True)]
     ordered = told.assign(place=places).sort_values("place", kind="stable")
-    return ordered.drop_duplicates(["against", "second"]).drop(columns="place").sort_index()
+    return ordered.drop_duplicates(["against", "second"]).drop(columns="place")
 
 
 def label_of(row: pd.Series) -> str:

@@ -70,7 +70,7 @@ def _method_sentence(row: pd.Series) -> str:
     name, reference = row["method"], row["reference"]
     if pd.isna(row["paired_seeds"]) or row["paired_seeds"] < 2:
         seeds = "no paired seed" if row["paired_seeds"] == 0 else "one paired seed"
-        return f"Whether {name} is better than {reference} cannot be told: {seeds}; give both two `searches` or more."
+        return f"Whether {name} is better than {reference} cannot be told: {seeds}; search with more seeds of both."
     low, high = (f"{row[end]:.1f}".replace("-", "\u2212") for end in ("low", "high"))
     interval = f"{low} to {high} points; {row['paired_seeds']} paired seeds"
     if row["low"] > 0:

@@ -96,6 +96,7 @@ def page(
     return environment.get_template("page.html.j2").render(
         name=folder.name,
         final_caption=_final_caption(tables["final"]),
+        hopeless=sorted(tables["final"].loc[tables["final"]["hopeless"].eq(True), "task"].unique()),
         answer=answer(folder, folder.main_search),
         tiles=_tiles(folder, tables),
         tables={name: cells_of(table) for name, table in shown.items()},

@@ -26,7 +26,7 @@ TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
 }
 MEASURES = ("flops_per_token", "latency_ms", "core_hours", "gpu_hours", "energy_kwh")
 SPLITS = {"test": "kept-away rows", "validation": "validation rows"}
-HOPELESS = "nothing beats the majority answer"
+HOPELESS = " \u2020"  # beside a task on which nothing beats the majority answer
 
 
 def for_people(made: dict[str, pd.DataFrame], rows: int) -> dict[str, pd.DataFrame]:
@@ -98,7 +98,7 @@ def _told(row: pd.Series) -> str:
     if pd.isna(row["mean"]):
         return f"none: {row['missing']}" if row["missing"] else DASH
     if pd.isna(row["low"]):
-        return "cannot be told: one training of a model"
+        return "cannot be told: one of a kind"
     return interval(row["mean"], row["low"], row["high"], signed=True)
 
 
@@ -118,15 +118,15 @@ def _final(table: pd.DataFrame) -> pd.DataFrame:
     names = list(dict.fromkeys(table["name"]))
     names = [name for name in names if name not in PLAIN] + [name for name in PLAIN if name in names]
     several = table["search"].nunique() > 1
+    short = _short_names([task for task in table["task"].unique() if task != MEAN])
     rows = []
     for (search, task), part in table.groupby(["search", "task"], sort=False):
         cells = {row["name"]: interval(row["mean"], row["low"], row["high"]) for _, row in part.iterrows()}
-        row = ({"search": search} if several else {}) | {"task": task}
+        mark = HOPELESS if part["hopeless"].any() else ""
+        row = ({"search": search} if several else {}) | {"task": f"{short.get(task, task)}{mark}"}
         row |= {NAMES.get(name, name): cells.get(name, DASH) for name in names}
-        rows.append(row | {"": HOPELESS if part["hopeless"].any() else ""})
-    shown = pd.DataFrame(rows).sort_values("task", key=lambda tasks: tasks.eq(MEAN), kind="stable", ignore_index=True)
-    shown["task"] = shown["task"].replace(_short_names([task for task in shown["task"] if task != MEAN]))
-    return shown if (shown[""] != "").any() else shown.drop(columns="")
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("task", key=lambda tasks: tasks.eq(MEAN), kind="stable", ignore_index=True)
 
 
 def _methods(table: pd.DataFrame) -> pd.DataFrame:

@@ -70,8 +70,8 @@ def baseline_names(folder: ResultsFolder, search: str) -> dict[str, str]:
 
 
 def trainings_of(folder: ResultsFolder, search: str, model: str) -> list[RunName]:
-    """All runs of a model at the search's budget."""
-    return [run for run in folder.asked_by(search) if run.model == model]
+    """All runs of a model by the search's settings."""
+    return [run for run in folder.asked_by(search) if run.model == model and run.recipe.kind not in NOT_POOLED]
 
 
 def _role(folder: ResultsFolder, search: str, model: str) -> str:
