@@ -18,5 +18,7 @@ REVISION = {
     "observe": 1,
     "confirm": 1,
     "rank": 1,
+    "speed": 1,
+    "evidence": 1,
     "report": 1,
 }

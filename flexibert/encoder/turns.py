@@ -25,7 +25,7 @@ def write_speed(final: str | Path, vocabulary: str | Path, max_positions: int, l
         vocabulary: tokenizer.meta.json, which tells the number of tokens.
         max_positions: Longest sequence the models take, in tokens.
         length: Tokens of the one sequence of a pass.
-        out: Where search, batch, length, threads, turns and `models` are written (JSON); a row of `speed_in_turns` each.
+        out: Where search, batch, length, threads, turns and `models` (rows of `speed_in_turns`) are written (JSON).
     """
     made = read_json(final)
     names = list(dict.fromkeys([made["model"], *(baseline["model"] for baseline in made["baselines"])]))

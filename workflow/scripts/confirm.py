@@ -1,8 +1,8 @@
 """Hand what a search has observed to flexibert.outcome.confirmation."""
 
 from flexibert.encoder.library_costs import costs_of
-from flexibert.outcome.confirmation import choose_confirmed
 from flexibert.log import job_log
+from flexibert.outcome.confirmation import choose_confirmed
 
 with job_log(snakemake.log[0]):
     choose_confirmed(

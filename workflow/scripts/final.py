@@ -1,8 +1,8 @@
 """Hand the winner of a search to flexibert.outcome.confirmation."""
 
 from flexibert.encoder.library_costs import costs_of
-from flexibert.outcome.confirmation import choose_final
 from flexibert.log import job_log
+from flexibert.outcome.confirmation import choose_final
 
 with job_log(snakemake.log[0]):
     choose_final(

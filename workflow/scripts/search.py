@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from flexibert.outcome.leaderboard import rank_models
 from flexibert.log import job_log
+from flexibert.outcome.leaderboard import rank_models
 
 with job_log(snakemake.log[0]):
     rank_models(
