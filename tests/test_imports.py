@@ -29,7 +29,7 @@ MAY_KNOW = {
     "search": {"space"},
     "evidence": {"space"},
     "outcome": {"encoder", "evidence", "search", "space"},
-    "report": {"space"},
+    "report": {"evidence", "outcome", "space"},
     "preflight": {"data", "outcome", "space"},
     "cli": {"encoder", "report", "search", "space"},
 }

@@ -19,7 +19,7 @@ MEAN = "mean"  # in place of a task: the mean over tasks
 MAJORITY, TFIDF = "majority", "tfidf"
 PLAIN = (TFIDF, MAJORITY)  # answers without any training of a network
 MINUS = "\u2212"
-NAMES = {TFIDF: "TF-IDF", MAJORITY: "majority answer"}
+NAMES = {TFIDF: "TF-IDF", MAJORITY: "majority"}
 PAIRS = {  # how a difference reads where the winner is not its first model
     "equal layers, equal size": f"unequal {MINUS} equal layers, same size",
     "scratch in place of a transfer": f"transfer {MINUS} scratch",
