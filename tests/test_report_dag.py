@@ -126,7 +126,7 @@ def test_mermaid_names_every_node_and_its_state():
         assert re.search(
             rf'^ +{name}\["{re.escape(node.label)}"\]:::{node.state.replace(" ", "_")}$', text, re.MULTILINE
         )
-    assert text.count("subgraph") == text.count("\n  end\n") == 3
+    assert text.count("subgraph") == text.count("\n  end\n") == 4
     assert all(f"  {start} --> {end}\n" in text for start, end in graph.edges)
     assert mermaid(job_graph(*search_jobs(rounds=2, done_rounds=1))) == text
 
