@@ -278,6 +278,11 @@ def _confirm_problems(settings: Settings) -> Iterator[str]:
     for name in confirm["searches"]:
         if name not in settings["searches"]:
             yield f"confirm.searches: {name!r} is not in searches{_suggestion(name, list(settings['searches']))}"
+    if confirm["models"] and confirm["searches"] and not settings["tasks"]["test_share"]:
+        yield (
+            "tasks.test_share: 0 keeps no rows away, but a confirmed winner is scored on rows that chose nothing; "
+            "set it above 0, or confirm.models and confirm.seeds to 0"
+        )
     if bool(confirm["models"]) != bool(confirm["seeds"]):
         lacking, given = ("seeds", "models") if confirm["models"] else ("models", "seeds")
         yield (

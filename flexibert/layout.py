@@ -112,7 +112,7 @@ class File:
 
     Args:
         below: Its name or pattern.
-        apart: A job of its own makes it, so that it is none of the folder's `files`.
+        apart: A job of its own makes it, or it is not always there, so that it is none of the folder's `files`.
     """
 
     def __init__(self, below: str, apart: bool = False) -> None:
@@ -187,6 +187,7 @@ class TaskFiles(Folder):
     download = File("download.json", apart=True)
     train = File("train.npz")
     validation = File("validation.npz")
+    test = File("test.npz", apart=True)  # where rows are kept away
     card = File("task.json")
     plain = File("plain.json", apart=True)
 

@@ -9,7 +9,7 @@ REVISION = {
     "costs": 1,
     "corpus": 1,
     "tokenizer": 1,
-    "tasks": 1,
+    "tasks": 2,
     "pretrain": 1,
     "transfer": 1,
     "finetune": 2,

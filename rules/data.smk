@@ -97,13 +97,14 @@ rule download_task:
 
 
 rule task:
-    """Tokenised training and validation rows of one labelled task."""
+    """Tokenised training, validation and test rows of one labelled task."""
     input:
         lambda wildcards: download_of_task(wildcards.task),
         tokenizer=PATHS.tokenizer,
     output:
         train=PATHS.task.train,
         validation=PATHS.task.validation,
+        test=[PATHS.task.test] if CFG["tasks"]["test_share"] else [],
         card=PATHS.task.card,
     log:
         "<logs>/task/{task}.log",

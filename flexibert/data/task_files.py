@@ -34,14 +34,17 @@ class Example:
     overlap: float = 0.0
 
 
-def read_examples(spec: TaskSpec, split: str, source: str, folder: str | Path | None) -> tuple[list[Example], int]:
+def read_examples(
+    spec: TaskSpec, split: str, source: str, folder: str | Path | None, test_share: float = 0.0
+) -> tuple[list[Example], int]:
     """All rows of one split of a task.
 
     Args:
         spec: The task.
-        split: "train" or "validation".
+        split: "train" or "validation"; for the probes also "test".
         source: embedded (probes), folder (official layout), or hub (parquet files that `download.fetch` brought).
         folder: The suite's folder, or the folder that `download.fetch` filled for this task.
+        test_share: Share of the probes' training speeches that give their test rows.
 
     Returns:
         The rows, and how many incomplete lines were left out.
@@ -52,7 +55,7 @@ def read_examples(spec: TaskSpec, split: str, source: str, folder: str | Path | 
     if source == "embedded":
         from flexibert.data.probes import probe_rows
 
-        rows, incomplete = _numbered(probe_rows(spec.name, split), f"probe {spec.name}"), 0
+        rows, incomplete = _numbered(probe_rows(spec.name, split, test_share), f"probe {spec.name}"), 0
         columns, label = spec.texts, "label"
     elif source == "hub":
         rows, incomplete = list(_parquet_rows(spec, split, Path(folder))), 0

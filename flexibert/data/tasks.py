@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from flexibert.data.task_files import Example, missing_task, read_examples, split_file
+from flexibert.data.task_files import Example, missing_task, split_file
+from flexibert.data.task_splits import read_splits
 from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
 from flexibert.files import read_json, whole_file, write_json
-from flexibert.seeds import derive_seed
 
-SPLITS = ("train", "validation")
+FILES = ("train", "validation")  # of a suite; there is no file of test rows with labels
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def _suite_problems(suite: dict) -> list[str]:
         return [*problems, f"tasks.suites: the folder {folder} of suite {name} does not exist; correct `folder`"]
     specs = [TASKS[task] for task in tasks_of(suite)]
     return problems + [
-        missing_task(spec, folder) for spec in specs if any(split_file(spec, split, folder) is None for split in SPLITS)
+        missing_task(spec, folder) for spec in specs if any(split_file(spec, split, folder) is None for split in FILES)
     ]
 
 
@@ -75,12 +75,12 @@ def prepare_task(
     out_dir: str | Path,
     downloaded: str | Path | None = None,
 ) -> None:
-    """Read, sub-sample and tokenise one task; writes train.npz, validation.npz and task.json into `out_dir`.
+    """Read, split and tokenise one task; writes train.npz, validation.npz, test.npz and task.json into `out_dir`.
 
     Args:
         task: Id, e.g. "glue-cola".
         suite: Its entry of `tasks.suites`.
-        settings: `length`, `train_rows` and `validation_rows` of the section `tasks`.
+        settings: The section `tasks`; with a `test_share` of 0 there is no test.npz.
         tokenizer: tokenizer.json with its facts beside it.
         seed: Root seed; decides which rows are used where there are too many.
         out_dir: tasks/{task}.
@@ -88,7 +88,7 @@ def prepare_task(
             `out_dir` if not given.
 
     Raises:
-        TaskError: A missing file or column, or a label outside the task's set; file and line named.
+        TaskError: As of `read_splits`.
     """
     from flexibert.data.tokenizer import load_tokenizer, tokenizer_facts
 
@@ -96,11 +96,8 @@ def prepare_task(
     spec = TASKS[task]
     folder = (downloaded or out_dir) if suite["source"] == "hub" else suite.get("folder")
     encoder, facts = load_tokenizer(tokenizer), tokenizer_facts(tokenizer)
-    rows, left_out = {}, {}
-    for split in SPLITS:
-        examples, left_out[split] = read_examples(spec, split, suite["source"], folder)
-        chosen = sub_sample(examples, settings[f"{split}_rows"], derive_seed(seed, "tasks", task, split))
-        rows[split] = len(chosen)
+    found = read_splits(task, suite, settings, seed, None if folder is None else Path(folder))
+    for split, chosen in found.rows.items():
         arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings["length"])
         with whole_file(Path(out_dir) / f"{split}.npz") as part, open(part, "wb") as stream:
             np.savez_compressed(stream, **arrays)
@@ -117,35 +114,14 @@ def prepare_task(
         "metrics": list(spec.metrics),
         "validation": spec.validation,
         "length": settings["length"],
-        "rows": rows,
-        "incomplete_rows": left_out,
+        "rows": {split: len(chosen) for split, chosen in found.rows.items()},
+        "incomplete_rows": found.incomplete,
+        "test_duplicates": found.duplicates,
         "majority_share": majority,
         "pad": facts.pad,
     }
     write_json(Path(out_dir) / "task.json", facts_of_task)
     logger.info("%s: %s", task, facts_of_task["rows"])
-
-
-def sub_sample(examples: list[Example], most: int | None, seed: int) -> list[Example]:
-    """A random choice of at most `most` rows, in their order; rows of one group stay together.
-
-    At least one group is kept, even if it alone has more rows.
-    """
-    if most is None or len(examples) <= most:
-        return examples
-    sizes: dict[int, int] = {}
-    for example in examples:
-        sizes[example.group] = sizes.get(example.group, 0) + 1
-    groups = list(sizes)
-    chosen: set[int] = set()
-    total = 0
-    for place in np.random.default_rng(seed).permutation(len(groups)):
-        if total + sizes[groups[place]] <= most or not chosen:
-            chosen.add(groups[place])
-            total += sizes[groups[place]]
-        if total >= most:
-            break
-    return [example for example in examples if example.group in chosen]
 
 
 def _encoded(
@@ -217,7 +193,7 @@ class TaskData:
 
     @classmethod
     def load(cls, folder: str | Path, split: str) -> "TaskData":
-        """Read one split ("train" or "validation") of a folder of `prepare_task`."""
+        """Read one split ("train", "validation" or "test") of a folder of `prepare_task`."""
         folder = Path(folder)
         with np.load(folder / f"{split}.npz", allow_pickle=False) as arrays:
             return cls(read_json(folder / "task.json"), **{name: arrays[name] for name in arrays.files})

@@ -130,12 +130,12 @@ def ranked(runs: "pandas.DataFrame") -> "pandas.DataFrame":
 
 
 def _pooled(trainings: "pandas.DataFrame", belief: Belief | None) -> dict[str, Any]:
-    """One row of some trainings of a model: the facts of the first, the recipe of the best, the means of all."""
+    """One row of some trainings of a model: when the search first asked, what the best run was, the means of all."""
     tasks = [column for column in trainings.columns if column not in OBSERVATION_COLUMNS]
     scored = trainings[trainings["score"].notna()]
     row = trainings.iloc[0][list(OBSERVATION_COLUMNS)].to_dict()
     if len(scored):
-        row |= scored.loc[scored["score"].idxmax(), ["recipe", "status"]].to_dict()
+        row |= scored.loc[scored["score"].idxmax(), ["recipe", "origin", "source", "overlap", "status"]].to_dict()
     row |= {"trainings": len(trainings), "failed": len(trainings) - len(scored), "deviation": scored["score"].std()}
     row |= {"score": belief.average if belief else scored["score"].mean()}
     row |= {"posterior": belief.mean, "posterior_deviation": belief.deviation} if belief else UNKNOWN
