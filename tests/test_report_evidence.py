@@ -112,20 +112,15 @@ def test_one_search_is_no_comparison_of_methods(half_results):
     ("low", "high", "seeds", "told"),
     [
         (0.2, 1.8, 3, "b found better models than a, by 1.0 points (0.2 to 1.8 points; 3 paired seeds)."),
-        (-2.0, -0.5, 3, "b found worse models than a, by 1.2 points (\u22122.0 to \u22120.5 points; 3 paired seeds)."),
-        (
-            -1.0,
-            2.0,
-            2,
-            "b cannot be told from a: the difference is within noise (\u22121.0 to 2.0 points; 2 paired seeds).",
-        ),
+        (-2.0, -0.5, 3, "b found worse models than a, by 1.2 points (-2.0 to -0.5 points; 3 paired seeds)."),
+        (-1.0, 2.0, 2, "b cannot be told from a: the difference is within noise (-1.0 to 2.0 points; 2 paired seeds)."),
         (None, None, 1, "Whether b is better than a cannot be told: one paired seed; search with more seeds of both."),
     ],
 )
 def test_a_method_is_better_only_where_the_interval_says_so(low, high, seeds, told):
     middle = None if low is None else (low + high) / 2
     row = {"method": "b", "reference": "a", "paired_seeds": seeds, "low": low, "high": high, "difference": middle}
-    assert method_sentences(pd.DataFrame([row]).reindex(columns=METHOD_COLUMNS)) == [told]
+    assert method_sentences(pd.DataFrame([row]).reindex(columns=METHOD_COLUMNS)) == [told.replace("-", "\u2212")]
 
 
 def test_a_number_is_written_with_its_interval():

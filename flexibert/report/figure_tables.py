@@ -101,7 +101,7 @@ def _unbeaten(table: pd.DataFrame) -> np.ndarray:
 
 
 def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
-    """Library of the main search in two dimensions, with predicted and observed scores."""
+    """Library of the main search in two dimensions, with predicted scores and the means of the observed ones."""
     columns = ["id", "x", "y", "predicted", "observed", "best"]
     search = folder.main_search
     if search is None or not folder.rounds[search]:
@@ -116,10 +116,11 @@ def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
     flat = _tsne(coordinates) if kind == "tsne" else _principal_components(coordinates)
     table = pd.DataFrame({"id": ids, "x": flat[:, 0], "y": flat[:, 1]})
     predicted = newest[0].set_index("id")["mean"] if newest else pd.Series(dtype=float)
-    seen = folder.observations(search).dropna(subset=["score"]).groupby("model")["score"].max()
+    seen = folder.observations(search).dropna(subset=["score"]).groupby("model")["score"].mean()
+    best = best_of(ranking(folder, search))
     table["predicted"] = table["id"].map(predicted).astype(float)
     table["observed"] = table["id"].map(seen).astype(float)
-    table["best"] = table["observed"].eq(table["observed"].max())
+    table["best"] = table["observed"].notna() & table["id"].eq("" if best is None else best["model"])
     return table
 
 
