@@ -20,5 +20,5 @@ REVISION = {
     "rank": 1,
     "speed": 1,
     "evidence": 1,
-    "report": 1,
+    "report": 2,
 }

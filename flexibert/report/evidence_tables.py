@@ -44,7 +44,7 @@ def differences(folder: ResultsFolder) -> pd.DataFrame:
 
 def _from_plain(folder: ResultsFolder, search: str) -> list[dict[str, Any]]:
     """The winner minus TF-IDF and the majority answer on the kept-away rows, by its trainings."""
-    winner = folder.selections.get(search, {}).get("model")
+    winner = folder.selections.get(search, {}).get("model", "")
     known = {task: scores for task, scores in folder.plain.items() if task in _tested(folder, search)}
     values = _test_scores(folder, search).get((winner, MEAN), [])
     rows = []
@@ -93,9 +93,15 @@ def _finals(folder: ResultsFolder, search: str) -> list[dict[str, Any]]:
     tested = _test_scores(folder, search)
     split, scores = ("test", tested) if tested else ("validation", _validation_scores(folder, search))
     names = final_names(folder, search)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (model, task), values in scores.items():
-        row = {"search": search, "task": task, "name": names.get(model, SCALED), "model": model, "split": split}
+        row: dict[str, Any] = {
+            "search": search,
+            "task": task,
+            "name": names.get(model, SCALED),
+            "model": model,
+            "split": split,
+        }
         rows.append(row | _mean_of(values) | {"trainings": len(values)})
     plain = _plain_rows(folder.plain, _tested(folder, search)) if tested else []
     rows += [{"search": search, "split": split} | row for row in plain]

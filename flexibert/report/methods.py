@@ -124,7 +124,7 @@ def _paired(ends: dict[int, float], reference: dict[int, float]) -> dict[str, fl
     """Mean difference on the seeds that both have, and its interval."""
     both = sorted(set(ends) & set(reference))
     apart = np.array([ends[seed] - reference[seed] for seed in both])
-    found = {"paired_seeds": len(both)}
+    found: dict[str, float] = {"paired_seeds": len(both)}
     if len(both):
         found["difference"] = apart.mean()
     if len(both) > 1:
@@ -135,7 +135,7 @@ def _paired(ends: dict[int, float], reference: dict[int, float]) -> dict[str, fl
     return found
 
 
-def _compute(folder: ResultsFolder, kinds: dict[str, list[str]]) -> list[dict[str, float]]:
+def _compute(folder: ResultsFolder, kinds: dict[str, list[str]]) -> list[dict[str, float | None]]:
     """Hours of each kind over all its runs, its share of all kinds' hours, and how much of it others asked for too."""
     runs = [{run for name in names for run in folder.asked_by(name)} for names in kinds.values()]
     hours = [_hours(folder, mine) for mine in runs]
@@ -145,7 +145,7 @@ def _compute(folder: ResultsFolder, kinds: dict[str, list[str]]) -> list[dict[st
     for place, mine in enumerate(runs):
         others = set().union(*runs[:place], *runs[place + 1 :])
         own, common = hours[place][unit], _hours(folder, mine & others)[unit]
-        row = dict(zip(("core_hours", "gpu_hours"), hours[place], strict=True))
+        row: dict[str, float | None] = dict(zip(("core_hours", "gpu_hours"), hours[place], strict=True))
         rows.append(
             row | {"share": 100 * own / total if total else None, "shared": 100 * common / own if own else None}
         )

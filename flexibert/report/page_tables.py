@@ -7,7 +7,7 @@ import pandas as pd
 from flexibert.layout import LEADERBOARD_COLUMNS
 from flexibert.report import tables
 from flexibert.report.cells import DASH, HEADINGS
-from flexibert.report.evidence_tables import MEAN, NAMES, PLAIN, differences, final_models, label_of
+from flexibert.report.evidence_tables import MEAN, MINUS, NAMES, PLAIN, differences, final_models, label_of
 from flexibert.report.folder import ResultsFolder
 from flexibert.report.methods import methods
 
@@ -70,9 +70,8 @@ def interval(mean: float, low: float, high: float, signed: bool = False) -> str:
     """A number with its interval, e.g. "71.2 (69.0 to 73.1)"."""
     if pd.isna(mean):
         return DASH
-    style = "+.1f" if signed else ".1f"
-    mean, low, high = (format(value, style).replace("-", "\u2212") for value in (mean, low, high))
-    return mean if low == "nan" else f"{mean} ({low} to {high})"
+    middle, *ends = (format(value, "+.1f" if signed else ".1f").replace("-", MINUS) for value in (mean, low, high))
+    return middle if pd.isna(low) else f"{middle} ({ends[0]} to {ends[1]})"
 
 
 def _differences(table: pd.DataFrame) -> pd.DataFrame:
