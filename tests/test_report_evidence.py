@@ -62,7 +62,7 @@ def test_final_models_stand_beside_their_baselines_on_kept_away_rows(finished):
     assert (trained["trainings"] == 3).all()
     assert trained["low"].lt(trained["mean"]).all()
     runs = [run.name for run in finished.finals["main"] if run.name.model == finished.winners["main"]["model"]]
-    tests = [finished.tasks[run]["probes-cola"]["test"] for run in runs]
+    tests = [finished.tasks[run]["probes-cola"]["test"]["score"] for run in runs]
     mine = table[table["name"].eq("winner") & table["task"].eq("probes-cola")]
     assert mine["mean"].iloc[0] == pytest.approx(sum(tests) / len(tests))
     assert all(round(value * ROWS / 100) == pytest.approx(value * ROWS / 100) for value in tests)

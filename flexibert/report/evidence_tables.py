@@ -147,7 +147,7 @@ def _test_scores(folder: ResultsFolder, search: str) -> dict[tuple[str, str], li
     scores: dict[tuple[str, str], list[float]] = {}
     for run in folder.finals.get(search, []):
         points = {
-            task: best["test"]
+            task: best["test"]["score"]
             for task, best in sorted(folder.tasks.get(run.name, {}).items())
             if best.get("test") is not None
         }
