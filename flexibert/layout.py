@@ -187,7 +187,7 @@ class TaskFiles(Folder):
     download = File("download.json", apart=True)
     train = File("train.npz")
     validation = File("validation.npz")
-    test = File("test.npz", apart=True)  # where rows are kept away
+    test = File("test.npz", apart=True)  # of tasks that keep rows away
     card = File("task.json")
 
 

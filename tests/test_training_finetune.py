@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_inputs import FINETUNE, JOBS, MODEL, PRETRAIN, RUN, contents, write_corpus, write_task
+from training_inputs import FINETUNE, JOBS, RUN, contents, finetune_job, pretrain_job, write_corpus, write_task
 
 from flexibert.data.tasks import TaskData
 from flexibert.encoder.checkpoint import load_model
 from flexibert.files import read_json, write_json
 from flexibert.training.finetune import finetune, score
 from flexibert.training.hardware import Hardware
+from flexibert.training.job import FinetuneJob, PretrainJob
 from flexibert.training.labelled import Epochs, by_length, inputs_of
 from flexibert.training.pretrain import pretrain
 
@@ -28,8 +29,7 @@ CPU = Hardware(torch.device("cpu"), "float32", threads=1)
 def run_dir(tmp_path_factory) -> Path:
     """A trained run."""
     folder = tmp_path_factory.mktemp("run")
-    manifest, tokenizer = write_corpus(folder)
-    pretrain(RUN, manifest, tokenizer, PRETRAIN, MODEL, 3, folder / "resume", folder / "out", JOBS)
+    pretrain(PretrainJob.from_mapping(pretrain_job(write_corpus(folder), folder)))
     return folder / "out"
 
 
@@ -40,7 +40,8 @@ def task_dir(tmp_path_factory) -> Path:
 
 def tune(run_dir: Path, task_dir: Path, folder: Path, seed: int = 5, jobs=JOBS, **settings) -> Path:
     """Fine-tune in `folder`; returns the folder of the results."""
-    finetune(run_dir, task_dir, FINETUNE | settings, seed, folder / "resume", folder / "out", jobs)
+    job = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, seed=seed, jobs=jobs)
+    finetune(FinetuneJob.from_mapping(job))
     return folder / "out"
 
 
@@ -83,15 +84,15 @@ def test_equal_jobs_give_equal_bytes(run_dir, task_dir, tmp_path):
 JOB = """
 import json, sys
 from flexibert.training.finetune import finetune
-finetune(*json.loads(sys.argv[1]))
+from flexibert.training.job import FinetuneJob
+finetune(FinetuneJob.from_mapping(json.loads(sys.argv[1])))
 """
 
 
 def killed_when(condition, run_dir: Path, task_dir: Path, folder: Path, settings: dict, jobs: dict) -> None:
     """Start the job in a process of its own and kill it as soon as its resume folder meets the condition."""
-    paths = (str(run_dir), str(task_dir)), (str(folder / "resume"), str(folder / "out"))
-    arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
-    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
+    started = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, jobs=jobs)
+    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(started)]) as job:
         deadline = time.monotonic() + PATIENCE
         while not condition(folder / "resume") and time.monotonic() < deadline and job.poll() is None:
             time.sleep(0.005)
@@ -125,12 +126,9 @@ def test_a_job_killed_between_trials_goes_on_to_the_same_trials(run_dir, task_di
 def test_of_two_jobs_on_one_result_the_older_stops_and_the_newer_writes(run_dir, task_dir, tmp_path):
     """A job of a killed search still runs when the resumed search starts the same job again."""
     settings = {"epochs": 15, "patience": 15}
-    paths = (str(run_dir), str(task_dir)), (str(tmp_path / "resume"), str(tmp_path / "out"))
     jobs = JOBS | {"save_every_steps": 10}
-    arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
-    with subprocess.Popen(
-        [sys.executable, "-c", JOB, json.dumps(arguments)], stderr=subprocess.PIPE, text=True
-    ) as older:
+    started = json.dumps(finetune_job(run_dir, task_dir, tmp_path, settings=FINETUNE | settings, jobs=jobs))
+    with subprocess.Popen([sys.executable, "-c", JOB, started], stderr=subprocess.PIPE, text=True) as older:
         deadline = time.monotonic() + PATIENCE
         while not list((tmp_path / "resume").glob("state-*")) and time.monotonic() < deadline:
             time.sleep(0.005)
