@@ -218,6 +218,7 @@ class TunedFiles(Folder):
     best = File("best.json")
     trials = File("trials.csv")
     cost = File("cost.json")
+    answers = File("answers.npz", apart=True)  # to the rows kept away, of recipes that are tested
     model = File("model", apart=True)
 
 

@@ -70,6 +70,12 @@ def is_final(recipe):
     return Recipe.parse(recipe).kind == RecipeKind.FINAL
 
 
+def is_tested(recipe):
+    """Whether runs of a recipe are scored on the rows kept away: those that are trained after the choice."""
+    chosen = Recipe.parse(recipe).kind in (RecipeKind.CONFIRM, RecipeKind.FINAL)
+    return chosen and CFG["tasks"]["test_share"] > 0
+
+
 def manifest_of(recipe):
     """The corpus manifest that runs of a recipe are trained on."""
     whole = is_final(recipe) and len(sources_of("manifest-final")) > len(sources_of("manifest"))

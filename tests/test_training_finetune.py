@@ -1,6 +1,7 @@
 """Fine-tuning as a job: results, resumption within an epoch and between trials, failures."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from training_inputs import FINETUNE, JOBS, RUN, contents, finetune_job, pretrai
 
 from flexibert.data.tasks import TaskData
 from flexibert.encoder.checkpoint import load_model
+from flexibert.errors import SearchError, TaskError
+from flexibert.evidence.differences import difference_of_answers
+from flexibert.evidence.resampled import TaskAnswers, task_scores
 from flexibert.files import read_json, write_json
 from flexibert.training.finetune import finetune, score
 from flexibert.training.hardware import Hardware
@@ -38,9 +42,9 @@ def task_dir(tmp_path_factory) -> Path:
     return write_task(tmp_path_factory.mktemp("task"))
 
 
-def tune(run_dir: Path, task_dir: Path, folder: Path, seed: int = 5, jobs=JOBS, **settings) -> Path:
+def tune(run_dir: Path, task_dir: Path, folder: Path, seed: int = 5, jobs=JOBS, test: bool = False, **settings) -> Path:
     """Fine-tune in `folder`; returns the folder of the results."""
-    job = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, seed=seed, jobs=jobs)
+    job = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, seed=seed, jobs=jobs, test=test)
     finetune(FinetuneJob.from_mapping(job))
     return folder / "out"
 
@@ -167,6 +171,43 @@ def test_kept_weights_give_the_score_that_is_told(run_dir, task_dir, tmp_path):
     with torch.inference_mode():
         assert score(network, data, ["accuracy", "f1"], CPU)["score"] == read_json(out / "best.json")["score"]
     assert read_json(out / "model" / "config.json")["id2label"] == {"0": "no", "1": "yes"}
+
+
+def test_the_best_trial_is_scored_on_the_rows_kept_away_by_its_answers(run_dir, task_dir, tmp_path):
+    out = tune(run_dir, task_dir, tmp_path, test=True, keep_weights=True, trials=3, epochs=3)
+    told = read_json(out / "best.json")["test"]
+    network = load_model(out / "model", head="classification").eval()
+    with torch.inference_mode():
+        expected = score(network, TaskData.load(task_dir, "test"), ["accuracy", "f1"], CPU)
+    assert told == {"score": expected.pop("score"), "metrics": expected, "rows": 60}
+    answers = TaskAnswers.load([out / "answers.npz"])
+    assert answers.metrics == ["accuracy", "f1"]
+    assert task_scores(answers, np.ones((1, 60)))[0, 0] == pytest.approx(told["score"])
+    assert np.array_equal(answers.labels, TaskData.load(task_dir, "test").labels)
+
+
+def test_only_a_job_that_is_asked_to_touches_the_rows_kept_away(run_dir, task_dir, tmp_path):
+    tested = tune(run_dir, task_dir, tmp_path / "tested", test=True)
+    assert {path.name for path in tested.iterdir()} == {"best.json", "trials.csv", "cost.json", "answers.npz"}
+    task = tmp_path / "task"
+    shutil.copytree(task_dir, task)
+    (task / "test.npz").unlink()
+    plain = tune(run_dir, task, tmp_path / "tested")
+    assert not (plain / "answers.npz").exists()
+    with pytest.raises(TaskError, match=r"test\.npz: no such file; set tasks\.test_share above 0"):
+        tune(run_dir, task, tmp_path / "asked", test=True)
+    one, other = read_json(tested / "best.json"), read_json(plain / "best.json")
+    assert other["test"] is None
+    assert one["score"] == other["score"]
+
+
+def test_answers_of_several_trainings_are_joined_and_must_be_to_the_same_rows(run_dir, task_dir, tmp_path):
+    files = [tune(run_dir, task_dir, tmp_path / str(seed), seed=seed, test=True) / "answers.npz" for seed in (1, 2)]
+    assert TaskAnswers.load(files).outputs.shape == (2, 60, 2)
+    assert difference_of_answers(*[{"made": TaskAnswers.load(files)}] * 2, seed=0, resamples=50).mean == 0
+    longer = tune(run_dir, write_task(tmp_path, rows=80), tmp_path / "longer", test=True) / "answers.npz"
+    with pytest.raises(SearchError, match=r"longer.*answers other rows than"):
+        TaskAnswers.load([*files, longer])
 
 
 def test_it_stops_after_epochs_without_a_better_score(run_dir, task_dir, tmp_path):

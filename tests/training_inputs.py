@@ -101,7 +101,7 @@ def write_task(folder: Path, regression: bool = False, rows: int = 60) -> Path:
     """A task whose label is whether token 9 occurs (or, for a regression, how often)."""
     task = folder / "tasks" / ("made-values" if regression else "made-classes")
     task.mkdir(parents=True, exist_ok=True)
-    for number, split in enumerate(("train", "validation")):
+    for number, split in enumerate(("train", "validation", "test")):
         generator = np.random.default_rng(number)
         texts = [generator.integers(5, 12, generator.integers(3, LENGTH - 2)) for _ in range(rows)]
         counts = np.array([np.sum(text == 9) for text in texts])

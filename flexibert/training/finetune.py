@@ -1,7 +1,6 @@
 """Fine-tuning: one run on one labelled task, its hyperparameters tuned, stopped early on the task's own score."""
 
 import logging
-import math
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,16 +13,18 @@ import torch
 from flexibert.data.tasks import TaskData
 from flexibert.encoder.checkpoint import load_model, save_model
 from flexibert.encoder.network import SequenceClassifier
+from flexibert.errors import TaskError
 from flexibert.files import file_digest, read_json, write_json, write_text
 from flexibert.log import Progress
 from flexibert.runs import Status
 from flexibert.seeds import derive_seed
 from flexibert.stages import REVISION
+from flexibert.training.answers import answers_of, scored, summary, write_answers
 from flexibert.training.hardware import CostMeter, Hardware
 from flexibert.training.job import FinetuneJob
-from flexibert.training.labelled import Epochs, by_length, inputs_of
+from flexibert.training.labelled import Epochs
 from flexibert.training.loop import DivergenceError, Row, Training
-from flexibert.training.metrics import Answers, points
+from flexibert.training.metrics import Answers
 from flexibert.training.optimiser import OptimiserSettings
 from flexibert.training.results import whole_results
 from flexibert.training.state import identity_of
@@ -31,24 +32,25 @@ from flexibert.training.tuning import Trial, Tuner, as_rows, best_of
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_ROWS = 256  # rows a forward pass of an evaluation
 TRIAL_COLUMNS = ("number", "state", "score", "learning_rate", "batch", "epochs")
 RUN_FILES = ("card.json", "config.json", "model.safetensors")
 TASK_FILES = ("task.json", "train.npz", "validation.npz")
+TEST_FILE, ANSWERS_FILE = "test.npz", "answers.npz"
 
 
 def finetune(job: FinetuneJob) -> None:
     """Tune and fine-tune a classifier from a run's weights; keep the best validation score.
 
     A run that has failed, or whose every trial diverges, has the status "failed" and no score. The folder `job.out`
-    receives best.json, trials.csv, cost.json and, with `keep_weights`, model/.
+    receives best.json, trials.csv, cost.json, with `keep_weights` model/, and with `job.test` answers.npz: the best
+    trial's answers to the rows kept away, on which it is scored once, when all trials are done.
 
     Args:
         job: The classifier's initial weights, order, dropout and trials follow from its seed.
 
     Raises:
         ModelError: The run's weights cannot be read.
-        TaskError: The task asks for an unknown metric.
+        TaskError: The task asks for an unknown metric, or keeps no rows away that `job.test` could score.
         ConfigError, UsageError, SupersededError: As of `pretrain`.
     """
     Tuning(job).run()
@@ -59,7 +61,10 @@ class Tuning:
 
     def __init__(self, job: FinetuneJob) -> None:
         self.job, self.settings, self.seed, self.resume = job, job.settings, job.seed, job.resume
-        paths = [job.run_dir / name for name in RUN_FILES] + [job.task_dir / name for name in TASK_FILES]
+        task_files = [*TASK_FILES, TEST_FILE] if job.test else TASK_FILES
+        if job.test and not (job.task_dir / TEST_FILE).is_file():
+            raise TaskError(f"{job.task_dir / TEST_FILE}: no such file; set tasks.test_share above 0 to keep rows away")
+        paths = [job.run_dir / name for name in RUN_FILES] + [job.task_dir / name for name in task_files]
         self.identity = identity_of(
             inputs=[file_digest(path) for path in paths],
             settings=job.settings.to_mapping(),
@@ -87,14 +92,36 @@ class Tuning:
             with suppress(OSError):  # on a full disk the trial is repeated after a resume
                 write_json(self._record, {"identity": self.identity, "trials": as_rows(self.trials)})
         best = best_of(self.trials)
-        # Of an earlier job: no rule's output, so nobody else removes it.
+        answers = self._answers(best) if best is not None and self.job.test else None
+        best = best_of(self.trials)
+        # Of an earlier job: no rule's outputs, so nobody else removes them.
         shutil.rmtree(self.job.out / "model", ignore_errors=True)
+        (self.job.out / ANSWERS_FILE).unlink(missing_ok=True)
         with whole_results(self.job.out, self.keeper) as folder:
-            write_json(folder / "best.json", self._result(best))
+            write_json(folder / "best.json", self._result(best, answers))
+            if answers is not None:
+                write_answers(folder / ANSWERS_FILE, answers, self.task["metrics"])
             write_text(folder / "trials.csv", trials_table(self.trials))
             write_json(folder / "cost.json", self._meter().card(sum(trial.tokens for trial in self.trials)))
             if self.settings.keep_weights and best is not None:
                 shutil.copytree(self._weights(best), folder / "model")
+
+    def _answers(self, best: Trial) -> Answers | None:
+        """The best trial's answers to the rows kept away; a model that gives no finite ones has failed after all."""
+        network = load_model(self._weights(best), head="classification").to(self.hardware.device).eval()
+        try:
+            with torch.inference_mode():
+                return answers_of(network, TaskData.load(self.job.task_dir, "test"), self.hardware)
+        except DivergenceError as divergence:
+            for trial in self.trials:
+                trial.score = None
+            best.state, best.reason = "failed", f"diverged on the rows kept away: {divergence}"
+            return None
+
+    @property
+    def _keeps_weights(self) -> bool:
+        """Whether the best trial's weights are needed when all trials are done."""
+        return self.settings.keep_weights or self.job.test
 
     @property
     def _record(self) -> Path:
@@ -115,7 +142,7 @@ class Tuning:
             return []
         trials = [Trial(**row) for row in record["trials"]]
         best = best_of(trials)
-        if self.settings.keep_weights and best is not None and not self._weights(best).is_dir():
+        if self._keeps_weights and best is not None and not self._weights(best).is_dir():
             return []
         return trials
 
@@ -184,17 +211,18 @@ class Tuning:
         row = history.rows[history.best_row]
         trial.score, trial.epoch = row["score"], history.best_row + 1
         trial.metrics = {name: row[name] for name in self.task["metrics"]}
-        if self.settings.keep_weights and best_of([*self.trials, trial]) is trial:
+        if self._keeps_weights and best_of([*self.trials, trial]) is trial:
             training.use_best()
             save_model(self._weights(trial), network, self.task["labels"])
             for before in self.trials:
                 shutil.rmtree(self._weights(before), ignore_errors=True)
 
-    def _result(self, best: Trial | None) -> dict[str, Any]:
+    def _result(self, best: Trial | None, answers: Answers | None) -> dict[str, Any]:
         """Content of best.json."""
         reason = None
         if best is None:
-            reason = self.card["reason"] or "; ".join(f"trial {trial.number} {trial.reason}" for trial in self.trials)
+            failed = [trial for trial in self.trials if trial.reason]
+            reason = self.card["reason"] or "; ".join(f"trial {trial.number} {trial.reason}" for trial in failed)
         kept = ("epochs", "warmup", "weight_decay")
         return {
             "model": self.card["model"],
@@ -204,6 +232,7 @@ class Tuning:
             "reason": reason,
             "score": None if best is None else best.score,
             "metrics": {} if best is None else best.metrics,
+            "test": None if answers is None else summary(answers, self.task["metrics"]),
             "epoch": None if best is None else best.epoch,
             "trial": None if best is None else best.number,
             "hyperparameters": {}
@@ -223,16 +252,7 @@ def score(network: SequenceClassifier, data: TaskData, metrics: Sequence[str], h
         DivergenceError: An output is not finite.
         TaskError: A metric is unknown.
     """
-    outputs = np.empty((len(data), data.facts["outputs"]), dtype=np.float32)
-    for rows in by_length(data, EVALUATION_ROWS):
-        inputs = {name: value.to(hardware.device) for name, value in inputs_of(data, rows).items() if name != "labels"}
-        with hardware.autocast():
-            logits = network(**inputs).logits
-        outputs[rows] = logits.float().cpu().numpy()
-    if not np.isfinite(outputs).all():
-        raise DivergenceError("outputs on the validation rows are not finite")
-    each = points(metrics, Answers(outputs, data.labels, data.groups, data.overlaps))
-    return {"score": math.fsum(each.values()) / len(each), **each}
+    return scored(answers_of(network, data, hardware), metrics)
 
 
 def trials_table(trials: list[Trial]) -> str:

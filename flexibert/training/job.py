@@ -71,10 +71,12 @@ class FinetuneJob(Job):
 
     Attributes:
         run_dir: Folder of the run: card.json, config.json, model.safetensors.
-        task_dir: Folder of the task: task.json, train.npz, validation.npz.
+        task_dir: Folder of the task: task.json, train.npz, validation.npz, and test.npz if that is asked for.
         settings: How it is tuned and trained.
+        test: Whether the best trial is also scored, once, on the rows kept away.
     """
 
     run_dir: Path
     task_dir: Path
     settings: FinetuneSettings
+    test: bool = False
