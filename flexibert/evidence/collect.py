@@ -116,6 +116,32 @@ def collect_evidence(
     write_csv(table, pandas.DataFrame(rows, columns=list(COLUMNS)))
 
 
+def kept_answers(results: str | Path, suite: str) -> Answers:
+    """A function that reads the answers of a model's trainings to the kept-away rows of a suite's tasks.
+
+    Trainings of which a task has failed are left out; where the final models are not scored on the suite, all their
+    tasks count.
+
+    Args:
+        results: The results folder.
+        suite: The suite whose mean was searched for.
+    """
+    layout = Layout(results)
+
+    def read(model: str, recipes: Sequence[str]) -> dict[str, TaskAnswers]:
+        files: dict[str, list[Path]] = {}
+        for recipe in recipes:
+            tasks = read_json(layout.score.path(model=model, recipe=recipe))["tasks"]
+            tasks = [task for task in tasks if task.startswith(f"{suite}-")] or list(tasks)
+            paths = {task: layout.tuned.answers.path(model=model, recipe=recipe, task=task) for task in tasks}
+            if all(path.is_file() for path in paths.values()):
+                for task, path in paths.items():
+                    files.setdefault(task, []).append(path)
+        return {task: TaskAnswers.load(paths) for task, paths in files.items()}
+
+    return read
+
+
 class _Known:
     """What the files say, and the scores of single trainings."""
 
