@@ -240,18 +240,18 @@ def _of_scores(known: _Known, kind: RecipeKind, name: str, first: str, second: s
     parts = (budget, "validation", name, first, second)
     if first == second:
         return Compared(*parts, None, "it is the winner itself")
-    trained = [known.scores(model, kind) for model in (first, second)]
-    if not all(trained):
+    own, other = (known.scores(model, kind) for model in (first, second))
+    if not own or not other:
         return Compared(*parts, None, "no training went well")
-    return Compared(*parts, difference_of_scores(*trained))
+    return Compared(*parts, difference_of_scores(own, other))
 
 
 def _of_answers(known: _Known, answers: Answers, seed: int, name: str, model: str) -> Compared:
     asked = known.final["proposals"]
     parts = ("final", "test", name, known.winner, model)
     try:
-        both = [answers(each, known.recipes(asked, each)) for each in (known.winner, model)]
-        return Compared(*parts, difference_of_answers(*both, seed=seed))
+        own, other = (answers(each, known.recipes(asked, each)) for each in (known.winner, model))
+        return Compared(*parts, difference_of_answers(own, other, seed))
     except SearchError as error:
         return Compared(*parts, None, error.problems[0])
 
@@ -289,8 +289,8 @@ def _is_baseline(each: Compared) -> bool:
 
 
 def _comparison(each: Compared, known: _Known) -> Comparison:
-    ratios = [known.ratio(figure, each.first, each.second) for figure in ("ratio", "parameters")]
-    return Comparison(NAMES.get(each.against, each.against), each.difference, *ratios, missing=each.missing)
+    latency, size = (known.ratio(figure, each.first, each.second) for figure in ("ratio", "parameters"))
+    return Comparison(NAMES.get(each.against, each.against), each.difference, latency, size, each.missing)
 
 
 def _content(path: str | Path | None) -> dict[str, Any]:
