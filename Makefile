@@ -9,14 +9,19 @@ export MPLCONFIGDIR := $(XDG_CACHE_HOME)/matplotlib
 export HF_HOME ?= $(XDG_CACHE_HOME)/huggingface
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: search test lint format dag clean help
+.PHONY: search test test-services lint format dag clean help
 
 search: .venv/installed ## run the embedded default experiment to its report
 	$(BIN)/snakemake --configfile $(CONFIG)
 	@$(BIN)/flexibert status results/$$($(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1])).get('name', 'default'))" $(CONFIG))
 
-test: .venv/installed ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test: .venv/installed ## run the whole test suite; what the machine lacks is skipped
+	$(PYTEST)
+
+test-services: .venv/installed ## run only the tests that need a browser, graphviz or the tests' own Slurm
+	$(PYTEST) -m "browser or graphviz or slurm"
 
 lint: .venv/installed ## check style of Python and rules
 	$(BIN)/ruff check .
@@ -36,7 +41,7 @@ clean: ## remove the environment; results stay
 	rm -rf .venv
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # An installation that was cut off leaves `installing`: packages may be half there, so all are put in again (downloads are
 # kept). torch first and alone: asked for together with others, pip may take a newer build with gigabytes of CUDA libraries.

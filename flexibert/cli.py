@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import flexibert
 from flexibert.errors import UsageError
@@ -177,10 +178,11 @@ def _add_library(commands: argparse._SubParsersAction) -> None:
 def _library(options: argparse.Namespace) -> None:
     import json
 
+    from flexibert.settings import LibrarySettings
     from flexibert.space.design_space import DesignSpace
     from flexibert.space.library.library import level_library
 
-    settings = {key: getattr(options, key) for key in ("graphs", "dimensions", "metric", "recipe", "neighbours")}
+    settings = LibrarySettings(options.graphs, options.dimensions, options.metric, options.recipe, options.neighbours)
     space = DesignSpace.from_yaml(options.space)
     library = level_library(space, options.level, settings, options.seed, options.out, options.processes)
     print(json.dumps(library.card))
@@ -258,7 +260,7 @@ def _params(options: argparse.Namespace) -> None:
     model = model_by_name_or_file(options.model)
     settings = {"vocab_size": options.vocabulary, "max_positions": options.max_positions}
     settings |= {"token_types": options.token_types, "tie_word_embeddings": options.tied}
-    costs = parameters(model, None if options.head == "none" else options.head, **settings)
+    costs: dict[str, Any] = parameters(model, None if options.head == "none" else options.head, **settings)
     costs["flops_per_token"] = flops_per_token(model, options.length)
     if options.measure:
         how = {"batch": options.batch, "length": options.length, "threads": options.threads, "device": options.device}

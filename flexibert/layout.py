@@ -187,7 +187,7 @@ class TaskFiles(Folder):
     download = File("download.json", apart=True)
     train = File("train.npz")
     validation = File("validation.npz")
-    test = File("test.npz", apart=True)  # where rows are kept away
+    test = File("test.npz", apart=True)  # of tasks that keep rows away
     card = File("task.json")
     plain = File("plain.json", apart=True)
 
@@ -219,6 +219,7 @@ class TunedFiles(Folder):
     best = File("best.json")
     trials = File("trials.csv")
     cost = File("cost.json")
+    answers = File("answers.npz", apart=True)  # to the rows kept away, of recipes that are tested
     model = File("model", apart=True)
 
 

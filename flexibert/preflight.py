@@ -14,6 +14,7 @@ from flexibert.errors import ConfigError, UsageError
 from flexibert.extras import missing_extra
 from flexibert.files import write_json, write_text
 from flexibert.provenance import commit
+from flexibert.settings import SourceSettings, SuiteSettings, TokenizerSettings
 
 if TYPE_CHECKING:
     from flexibert.space.design_space import DesignSpace
@@ -116,8 +117,11 @@ def _data_problems(settings: Settings) -> list[str]:
     from flexibert.data.tasks import check_tasks
     from flexibert.data.tokenizer import check_tokenizer
 
-    checks = (check_corpus, "corpus"), (check_tokenizer, "tokenizer"), (check_tasks, "tasks")
-    return [problem for check, section in checks for problem in check(settings[section])]
+    return [
+        *check_corpus([SourceSettings.from_mapping(source) for source in settings["corpus"]["sources"]]),
+        *check_tokenizer(TokenizerSettings.from_mapping(settings["tokenizer"])),
+        *check_tasks([SuiteSettings.from_mapping(suite) for suite in settings["tasks"]["suites"]]),
+    ]
 
 
 def _extra_problems(settings: Settings) -> list[str]:

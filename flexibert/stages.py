@@ -12,7 +12,7 @@ REVISION = {
     "tasks": 2,
     "pretrain": 1,
     "transfer": 1,
-    "finetune": 2,
+    "finetune": 3,
     "glue": 1,
     "propose": 3,
     "observe": 1,

@@ -10,6 +10,7 @@ from flexibert.preflight import changes_since, check_experiment, check_folder_na
 from flexibert.run_index import RunIndex
 from flexibert.runs import PRETRAINED, Recipe, RecipeKind, recipe_pattern
 from flexibert.seeds import derive_seed
+from flexibert.settings import SuiteSettings
 from flexibert.stages import REVISION
 
 
@@ -69,6 +70,12 @@ def is_final(recipe):
     return Recipe.parse(recipe).kind == RecipeKind.FINAL
 
 
+def is_tested(recipe):
+    """Whether runs of a recipe are scored on the rows kept away: those that are trained after the choice."""
+    chosen = Recipe.parse(recipe).kind in (RecipeKind.CONFIRM, RecipeKind.FINAL)
+    return chosen and CFG["tasks"]["test_share"] > 0
+
+
 def manifest_of(recipe):
     """The corpus manifest that runs of a recipe are trained on."""
     whole = is_final(recipe) and len(sources_of("manifest-final")) > len(sources_of("manifest"))
@@ -88,7 +95,7 @@ def suites_of(recipe):
 
 def tasks_of_recipe(recipe):
     """Tasks on which runs of a recipe are scored, e.g. ["glue-cola", ...]."""
-    return [task for suite in suites_of(recipe) for task in tasks_of(SUITES[suite])]
+    return [task for suite in suites_of(recipe) for task in tasks_of(SuiteSettings.from_mapping(SUITES[suite]))]
 
 
 def run_of(model, recipe):

@@ -66,6 +66,7 @@ rule evidence:
         runtime=30,
     params:
         results=PLACE,
+        tested=CFG["tasks"]["test_share"] > 0,
         suite=lambda wildcards: search_settings(CFG, wildcards.search)["suite"],
         seed=lambda wildcards: derive_seed(SEED, "evidence", wildcards.search),
         revision=REVISION["evidence"],

@@ -72,6 +72,7 @@ rule finetune:
     input:
         model=[PATHS.run.config, PATHS.run.weights, PATHS.run.card],
         task=PATHS.task.files,
+        test=lambda wildcards: PATHS.task.test.at(task=wildcards.task) if is_tested(wildcards.recipe) else [],
     output:
         best=PATHS.tuned.best,
         trials=PATHS.tuned.trials,
@@ -88,6 +89,7 @@ rule finetune:
         runtime=training_minutes,
     params:
         settings=lambda wildcards: training_settings(CFG, "finetune", wildcards.recipe),
+        test=lambda wildcards: is_tested(wildcards.recipe),
         seed=lambda wildcards: derive_seed(SEED, "finetune", wildcards.model, wildcards.recipe, wildcards.task),
         revision=REVISION["finetune"],
         resume=DISK.tuning_state,

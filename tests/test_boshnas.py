@@ -15,6 +15,7 @@ from flexibert.search.boshnas.kernel import Coordinates, matern, relate, shared_
 from flexibert.search.boshnas.method import Boshnas, Surrogate, mixture
 from flexibert.search.boshnas.score_warp import ScoreWarp
 from flexibert.search.interface import Observations, Pool
+from flexibert.space.architecture import Architecture
 
 
 def plane(count=80, dimensions=3, seed=0):
@@ -278,7 +279,7 @@ def test_counts_of_shared_categories():
 def test_models_are_seen_by_their_graphs_and_by_their_layers_too():
     generator = np.random.default_rng(0)
     graphs, layers = generator.normal(size=(60, 4)), 100 * generator.normal(size=(60, 3))
-    pool = Pool([f"c{k}" for k in range(60)], graphs, layers, np.arange(60), architectures=[{}] * 60)
+    pool = Pool([f"c{k}" for k in range(60)], graphs, layers, np.arange(60), architectures=[Architecture(())] * 60)
     alone, both = views_of_pool(pool)
     np.testing.assert_array_equal(alone.embedding, Coordinates.of_pool(pool).embedding)
     assert both.embedding.shape == (60, 7)
@@ -291,7 +292,9 @@ def test_models_are_seen_by_their_graphs_and_by_their_layers_too():
 def test_views_count_alike():
     generator = np.random.default_rng(0)
     points = generator.normal(size=(80, 4))
-    pool = Pool([f"c{k}" for k in range(80)], points[:, :2], points[:, 2:], np.arange(80), architectures=[{}] * 80)
+    pool = Pool(
+        [f"c{k}" for k in range(80)], points[:, :2], points[:, 2:], np.arange(80), architectures=[Architecture(())] * 80
+    )
     scores = 60 + 5 * points[:, 2]  # in the features alone
     rows = np.arange(25)
     surrogate = Surrogate.fit(Observations(rows, scores[rows]), pool)

@@ -13,19 +13,20 @@ from flexibert.data.corpus import check_corpus, clean_documents, collect_documen
 from flexibert.data.disk import require_space
 from flexibert.data.sources import SMALLEST_PIECE, raw_documents
 from flexibert.errors import CorpusError
+from flexibert.settings import CorpusSettings, SourceSettings
 
-SETTINGS = {"validation": 0.3, "duplicates": "near"}
-
-
-def folder_source(path: Path, **changes: object) -> dict:
-    return {"name": "mine", "kind": "folder", "path": str(path), "weight": 1.0, "shards": 1, **changes}
+SETTINGS = CorpusSettings(validation=0.3, duplicates="near")
 
 
-def collected(source: dict, out: Path, shards: int = 1) -> tuple[list[dict], list[dict]]:
+def folder_source(path: Path, **changes: object) -> SourceSettings:
+    return SourceSettings(name="mine", kind="folder", path=str(path), weight=1.0, shards=1, **changes)
+
+
+def collected(source: SourceSettings, out: Path, shards: int = 1) -> tuple[list[dict], list[dict]]:
     """Rows and counts of all shards of a source."""
     rows, counts = [], []
     for shard in range(shards):
-        file = out / source["name"] / f"documents-{shard:04d}.parquet"
+        file = out / source.name / f"documents-{shard:04d}.parquet"
         collect_documents(source, shard, shards, SETTINGS, file, file.with_suffix(".json"))
         rows += pq.read_table(file).to_pylist()
         counts.append(json.loads(file.with_suffix(".json").read_text()))
@@ -114,8 +115,7 @@ def test_equal_documents_share_a_split_and_the_share_is_kept():
 
 
 def test_the_embedded_corpus_does_not_depend_on_the_number_of_shards(tmp_path):
-    source = {"name": "sotu", "kind": "embedded", "weight": 1.0, "shards": 2, "documents": 6}
-    one, _ = collected({**source, "name": "one"}, tmp_path)
+    one, _ = collected(SourceSettings(name="one", kind="embedded", weight=1.0, shards=2, documents=6), tmp_path)
     assert len(one) == 6
     assert {row["split"] for row in one} <= {"train", "validation"}
     assert all(len(row["bands"]) == 8 for row in one)
@@ -136,7 +136,7 @@ def test_a_folder_without_text_is_refused_before_the_first_job(tmp_path, prepare
     folder.mkdir()
     prepare(folder)
     source = folder_source(folder)
-    problems = check_corpus({"sources": [source]})
+    problems = check_corpus([source])
     assert len(problems) == 1
     assert all(word in problems[0] for word in words)
     with pytest.raises(CorpusError, match="mine"):
@@ -146,10 +146,10 @@ def test_a_folder_without_text_is_refused_before_the_first_job(tmp_path, prepare
 
 def test_all_problems_of_the_section_are_told_at_once(tmp_path):
     sources = [
-        {"name": "a", "kind": "hub", "weight": 1.0, "shards": 1},
-        {"name": "a", "kind": "embedded", "weight": 1.0, "shards": 1, "column": "body"},
+        SourceSettings(name="a", kind="hub", weight=1.0, shards=1),
+        SourceSettings(name="a", kind="embedded", weight=1.0, shards=1, column="body"),
     ]
-    problems = check_corpus({"sources": sources})
+    problems = check_corpus(sources)
     assert len(problems) == 3
     assert any("two sources are called 'a'" in problem for problem in problems)
     assert any("needs the key 'id'" in problem for problem in problems)

@@ -1,5 +1,6 @@
 """Data from the hub: tried on data sets that lie in a folder, which the library reads by the same code."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,10 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from flexibert.data.corpus import collect_documents
-from flexibert.data.download import fetch
+from flexibert.data.download import HubData, fetch
 from flexibert.data.hub import hub_problems
 from flexibert.errors import CorpusError
 from flexibert.files import read_json
+from flexibert.settings import CorpusSettings, SourceSettings
 
 
 @pytest.fixture
@@ -25,50 +27,55 @@ def data_set(tmp_path, monkeypatch) -> Path:
     return tmp_path / "set"
 
 
-def source(path: Path, **changes: object) -> dict:
-    return {"name": "mine", "kind": "hub", "id": str(path), "weight": 1.0, "shards": 2, **changes}
+CORPUS = CorpusSettings(validation=0.1, duplicates="exact")
+
+
+def source(path: Path, **changes: object) -> SourceSettings:
+    return SourceSettings(name="mine", kind="hub", id=str(path), weight=1.0, shards=2, **changes)
+
+
+def on_hub(path: Path, **changes: object) -> HubData:
+    return HubData.from_mapping(source(path, **changes).to_mapping())
 
 
 def test_a_split_is_fetched_once_and_read_offline(data_set, tmp_path):
     out = tmp_path / "text/mine"
-    fetch(source(data_set), out)
+    fetch(on_hub(data_set), out)
     assert read_json(out / "download.json")["files"] == {"train": ["train/00000.parquet", "train/00001.parquet"]}
     first = (out / "train/00000.parquet").stat().st_mtime_ns
     (out / "download.json").unlink()
     (out / "train/00001.parquet").unlink()
-    fetch(source(data_set), out)  # a download that was cut off goes on
+    fetch(on_hub(data_set), out)  # a download that was cut off goes on
     assert (out / "train/00000.parquet").stat().st_mtime_ns == first
     read = 0
     for shard in range(2):
         file = out / f"documents-{shard:04d}.parquet"
-        settings = {"validation": 0.1, "duplicates": "exact"}
-        collect_documents(source(data_set), shard, 2, settings, file, file.with_suffix(".json"))
+        collect_documents(source(data_set), shard, 2, CORPUS, file, file.with_suffix(".json"))
         read += read_json(file.with_suffix(".json"))["read"]
     assert read == 20
 
 
 def test_several_splits_and_a_wrong_one(data_set, tmp_path):
-    fetch(source(data_set, split=["train", "validation"]), tmp_path / "out")
+    fetch(on_hub(data_set, split=["train", "validation"]), tmp_path / "out")
     assert sorted(read_json(tmp_path / "out/download.json")["files"]) == ["train", "validation"]
     with pytest.raises(CorpusError, match="has no split test; its splits are train, validation"):
-        fetch(source(data_set, split="test"), tmp_path / "other")
+        fetch(on_hub(data_set, split="test"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
 def test_a_streamed_source_is_read_without_a_download(data_set, tmp_path):
     streamed = source(data_set, streaming=True, documents=15)
-    fetch(streamed, tmp_path / "text/mine")
+    fetch(on_hub(data_set, streaming=True), tmp_path / "text/mine")
     assert [path.name for path in (tmp_path / "text/mine").iterdir()] == ["download.json"]
     read = []
     for shard in range(2):
         file = tmp_path / f"text/mine/documents-{shard:04d}.parquet"
-        settings = {"validation": 0.1, "duplicates": "exact"}
-        collect_documents(streamed, shard, 2, settings, file, file.with_suffix(".json"))
+        collect_documents(streamed, shard, 2, CORPUS, file, file.with_suffix(".json"))
         read += pq.read_table(file)["document"].to_pylist()
     assert len(set(read)) == 15
-    wrong, file = {**streamed, "column": "body"}, tmp_path / "text/mine/documents-0000.parquet"
+    wrong, file = replace(streamed, column="body"), tmp_path / "text/mine/documents-0000.parquet"
     with pytest.raises(CorpusError, match="there is no column 'body'"):
-        collect_documents(wrong, 0, 2, settings, file, file.with_suffix(".json"))
+        collect_documents(wrong, 0, 2, CORPUS, file, file.with_suffix(".json"))
 
 
 @pytest.mark.parametrize(
@@ -98,5 +105,5 @@ def test_no_such_data_set_offline(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True, raising=False)
     with pytest.raises(CorpusError, match="'nobody/nothing' cannot be read from the Hugging Face hub"):
-        fetch(source(Path("nobody/nothing")), tmp_path / "out")
+        fetch(on_hub(Path("nobody/nothing")), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -10,6 +10,7 @@ from flexibert.data import duplicates
 from flexibert.data.corpus import words_hash, words_of, write_documents
 from flexibert.data.duplicates import find_duplicates, kept_rows
 from flexibert.data.signatures import BANDS, band_hashes
+from flexibert.settings import CorpusSettings
 
 VOCABULARY = [f"word{number}" for number in range(5000)]
 
@@ -28,7 +29,7 @@ def changed(words: list[str], share: float, generator: np.random.Generator) -> l
 
 def documents_file(path: Path, texts: list[str], near: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"validation": 0.2, "duplicates": "near" if near else "exact"}
+    settings = CorpusSettings(validation=0.2, duplicates="near" if near else "exact")
     write_documents(path, ((text, text) for text in texts), settings)
     return path
 
@@ -64,7 +65,7 @@ def test_one_of_each_lot_stays_wherever_they_stand(tmp_path, monkeypatch, entrie
     second = documents_file(tmp_path / "a/documents-0001.parquet", [*texts[20:], texts[3].upper(), texts[20]])
     third = documents_file(tmp_path / "b/documents-0000.parquet", [near, "short one", texts[39], "short one"])
     out = tmp_path / "duplicates.npz"
-    find_duplicates([first, second, third], {"duplicates": "near"}, out, tmp_path / "counts.json")
+    find_duplicates([first, second, third], "near", out, tmp_path / "counts.json")
     assert kept_rows(out, first).all()
     assert np.flatnonzero(~kept_rows(out, second)).tolist() == [20, 21]
     assert np.flatnonzero(~kept_rows(out, third)).tolist() == [0, 2, 3]
@@ -80,7 +81,7 @@ def test_what_is_kept_follows_the_setting(tmp_path):
     near = " ".join(changed(text.split(), 0.005, generator))
     file = documents_file(tmp_path / "a/documents-0000.parquet", [text, text, near], near=False)
     out, counts = tmp_path / "duplicates.npz", tmp_path / "counts.json"
-    find_duplicates([file], {"duplicates": "exact"}, out, counts)
+    find_duplicates([file], "exact", out, counts)
     assert kept_rows(out, file).tolist() == [True, False, True]
-    find_duplicates([file], {"duplicates": "none"}, out, counts)
+    find_duplicates([file], "none", out, counts)
     assert kept_rows(out, file).all()

@@ -12,9 +12,10 @@ from flexibert.data.shards import TokenShards, fingerprint, token_dtype, tokenis
 from flexibert.data.tokenizer import check_tokenizer, load_tokenizer, make_tokenizer, tokenizer_facts
 from flexibert.errors import CorpusError
 from flexibert.files import read_json
+from flexibert.settings import CorpusSettings, SourceSettings, TokenizerSettings
 
-TRAIN = {"kind": "train", "vocabulary": 400, "path": None}
-CORPUS = {"validation": 0.2, "duplicates": "near"}
+TRAIN = TokenizerSettings(kind="train", vocabulary=400, path=None)
+CORPUS = CorpusSettings(validation=0.2, duplicates="near")
 
 
 def write_text(folder: Path, documents: int = 300) -> None:
@@ -28,12 +29,12 @@ def write_text(folder: Path, documents: int = 300) -> None:
 def prepare(root: Path, shards: int = 2) -> Path:
     """A whole corpus from a folder; returns the manifest."""
     write_text(root / "in")
-    source = {"name": "mine", "kind": "folder", "path": str(root / "in"), "weight": 1.0, "shards": shards}
+    source = SourceSettings(name="mine", kind="folder", path=str(root / "in"), weight=1.0, shards=shards)
     files = [root / f"text/mine/documents-{number:04d}.parquet" for number in range(shards)]
     for number, file in enumerate(files):
         collect_documents(source, number, shards, CORPUS, file, file.with_suffix(".json"))
     marks, tokens = root / "text/duplicates.npz", root / "tokenizer/tokenizer.json"
-    find_duplicates(files, CORPUS, marks, root / "text/duplicates.json")
+    find_duplicates(files, CORPUS.duplicates, marks, root / "text/duplicates.json")
     make_tokenizer(TRAIN, files, tokens, 1, marks)
     out = root / "corpus/mine"
     for number, file in enumerate(files):
@@ -41,7 +42,7 @@ def prepare(root: Path, shards: int = 2) -> Path:
         tokenise(file, tokens, out / f"train-{name}.bin", out / f"validation-{name}.bin", out / f"{name}.json", marks)
     counts = [file.with_suffix(".json") for file in files]
     summaries = [out / f"{number:04d}.json" for number in range(shards)]
-    write_manifest(summaries, [source], tokens, root / "corpus/manifest.json", counts)
+    write_manifest(summaries, {"mine": 1.0}, tokens, root / "corpus/manifest.json", counts)
     return root / "corpus/manifest.json"
 
 
@@ -135,9 +136,7 @@ def test_a_source_without_training_text_is_told(manifest, tmp_path):
     (tmp_path / "mine/0000.json").write_text(json.dumps({**summary, "train": empty, "validation": empty}))
     tokens = manifest.parents[1] / "tokenizer/tokenizer.json"
     with pytest.raises(CorpusError) as caught:
-        write_manifest(
-            [tmp_path / "mine/0000.json"], [{"name": "mine", "weight": 1}], tokens, tmp_path / "manifest.json"
-        )
+        write_manifest([tmp_path / "mine/0000.json"], {"mine": 1.0}, tokens, tmp_path / "manifest.json")
     assert len(caught.value.problems) == 2
     assert not (tmp_path / "manifest.json").exists()
 
@@ -165,25 +164,25 @@ def test_a_tokenizer_file_is_taken_over_with_its_own_special_tokens(manifest, tm
     ):
         text = text.replace(f"[{ours}]", theirs)
     (tmp_path / "roberta.json").write_text(text)
-    settings = {"kind": "file", "vocabulary": 4096, "path": str(tmp_path / "roberta.json")}
+    settings = TokenizerSettings(kind="file", vocabulary=4096, path=str(tmp_path / "roberta.json"))
     make_tokenizer(settings, [], tmp_path / "out/tokenizer.json", 1)
     assert tokenizer_facts(tmp_path / "out/tokenizer.json").mask == 4
 
 
 def test_unusable_tokenizers_are_told(manifest, tmp_path):
-    assert "261" in check_tokenizer({"kind": "train", "vocabulary": 100, "path": None})[0]
-    assert "needs a path" in check_tokenizer({"kind": "hub", "vocabulary": 1000, "path": None})[0]
-    assert "does not exist" in check_tokenizer({"kind": "file", "vocabulary": 1000, "path": "nowhere.json"})[0]
+    assert "261" in check_tokenizer(TokenizerSettings(kind="train", vocabulary=100, path=None))[0]
+    assert "needs a path" in check_tokenizer(TokenizerSettings(kind="hub", vocabulary=1000, path=None))[0]
+    assert "does not exist" in check_tokenizer(TokenizerSettings(kind="file", vocabulary=1000, path="nowhere.json"))[0]
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(CorpusError, match=r"broken\.json is not a tokenizer\.json"):
-        make_tokenizer({"kind": "file", "path": str(tmp_path / "broken.json")}, [], tmp_path / "t.json", 1)
+        make_tokenizer(TokenizerSettings("file", 400, str(tmp_path / "broken.json")), [], tmp_path / "t.json", 1)
     text = (manifest.parents[1] / "tokenizer/tokenizer.json").read_text().replace("[MASK]", "[HIDE]")
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(CorpusError, match="has neither the special tokens"):
-        make_tokenizer({"kind": "file", "path": str(tmp_path / "other.json")}, [], tmp_path / "t.json", 1)
+        make_tokenizer(TokenizerSettings("file", 400, str(tmp_path / "other.json")), [], tmp_path / "t.json", 1)
     files = sorted(manifest.parents[1].glob("text/mine/*.parquet"))
     with pytest.raises(CorpusError, match=r"yields \d+ tokens only, 30000 were asked for"):
-        make_tokenizer({"kind": "train", "vocabulary": 30_000, "path": None}, files, tmp_path / "t.json", 1)
+        make_tokenizer(TokenizerSettings("train", 30_000, None), files, tmp_path / "t.json", 1)
 
 
 def test_token_ids_take_the_smallest_type():

@@ -1,6 +1,7 @@
 """Rows kept away: nobody trains on them, they are like the training rows, and the same whatever the seed."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from flexibert.data.task_files import Example
 from flexibert.data.task_splits import kept_away, read_splits, undefined_metrics
 from flexibert.data.task_table import TASKS
 from flexibert.errors import TaskError
+from flexibert.settings import SuiteSettings, TaskSettings
 
-SETTINGS = {"length": 24, "train_rows": None, "validation_rows": None, "test_share": 0.25, "test_rows": None}
-PROBE = {"suite": "probes", "source": "embedded"}
-GLUE = {"suite": "glue", "source": "folder"}
+SETTINGS = TaskSettings(length=24, train_rows=None, validation_rows=None, test_share=0.25, test_rows=None)
+PROBE = SuiteSettings("probes", "embedded")
+GLUE = SuiteSettings("glue", "folder")
 
 
 def texts(rows: list[Example]) -> set[tuple]:
@@ -37,7 +39,7 @@ OTHERS = [(number % 2, f"another sentence {number}") for number in range(20)]
 
 @pytest.mark.parametrize("name", list(PROBES))
 def test_a_probe_keeps_rows_of_other_speeches_away(name):
-    settings = SETTINGS | {"test_share": 0.2, "train_rows": 300, "validation_rows": 200, "test_rows": 400}
+    settings = replace(SETTINGS, test_share=0.2, train_rows=300, validation_rows=200, test_rows=400)
     rows = read_splits(f"probes-{name}", PROBE, settings, 1, None).rows
     assert len(texts(rows["test"])) == len(rows["test"]) >= 20
     assert texts(rows["test"]).isdisjoint(texts(rows["train"]) | texts(rows["validation"]))
@@ -58,7 +60,7 @@ def test_no_speech_is_in_two_splits_and_validation_rows_do_not_depend_on_the_tes
 
 def test_without_a_test_share_all_rows_are_trained_on(tmp_path):
     folder = cola_rows(tmp_path, SENTENCES, OTHERS)
-    found = read_splits("glue-cola", GLUE, SETTINGS | {"test_share": 0}, 1, folder)
+    found = read_splits("glue-cola", GLUE, replace(SETTINGS, test_share=0), 1, folder)
     assert set(found.rows) == {"train", "validation"}
     assert len(found.rows["train"]) == 200
 
@@ -75,7 +77,7 @@ def test_the_rows_kept_away_follow_from_their_texts_alone(tmp_path):
     folder = cola_rows(tmp_path / "one", SENTENCES, OTHERS)
     turned = cola_rows(tmp_path / "two", SENTENCES[::-1], OTHERS)
     first = read_splits("glue-cola", GLUE, SETTINGS, 1, folder).rows
-    settings = SETTINGS | {"train_rows": 50, "validation_rows": 10}
+    settings = replace(SETTINGS, train_rows=50, validation_rows=10)
     second = read_splits("glue-cola", GLUE, settings, 2, turned).rows
     assert texts(first["test"]) == texts(second["test"])
     assert len(second["train"]) == 50
@@ -83,7 +85,7 @@ def test_the_rows_kept_away_follow_from_their_texts_alone(tmp_path):
 
 def test_at_most_so_many_rows_are_kept_away(tmp_path):
     folder = cola_rows(tmp_path, SENTENCES, OTHERS)
-    rows = read_splits("glue-cola", GLUE, SETTINGS | {"test_rows": 24}, 1, folder).rows
+    rows = read_splits("glue-cola", GLUE, replace(SETTINGS, test_rows=24), 1, folder).rows
     assert (len(rows["test"]), len(rows["train"])) == (24, 176)
 
 

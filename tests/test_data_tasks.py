@@ -1,6 +1,7 @@
 """Labelled tasks: official layouts, labels, groups, encoding, mistakes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from flexibert.data.task_table import TASKS, names_of
 from flexibert.data.tasks import TaskData, check_tasks, cut_pair, hub_source, prepare_task, tasks_of
 from flexibert.data.tokenizer import load_tokenizer, make_tokenizer
 from flexibert.errors import TaskError
+from flexibert.settings import SuiteSettings, TaskSettings, TokenizerSettings
 
-SETTINGS = {"length": 24, "train_rows": None, "validation_rows": None, "test_share": 0, "test_rows": None}
+SETTINGS = TaskSettings(length=24, train_rows=None, validation_rows=None, test_share=0.0, test_rows=None)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,7 @@ def tokenizer(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("tokenizer")
     table = pa.table({"document": ["low lower lowest new newer newest " * 5], "split": ["train"]})
     pq.write_table(table, root / "documents.parquet")
-    settings = {"kind": "train", "vocabulary": 264, "path": None}
+    settings = TokenizerSettings(kind="train", vocabulary=264, path=None)
     make_tokenizer(settings, [root / "documents.parquet"], root / "tokenizer.json", 1)
     return root / "tokenizer.json"
 
@@ -38,8 +40,8 @@ def write_glue(root: Path, name: str, train: str, dev: str) -> None:
     (root / spec.folder / f"{spec.files[1]}.tsv").write_text(dev, encoding="utf-8")
 
 
-def glue(folder: Path | None, names: list[str] | None = None) -> dict:
-    return {"suite": "glue", "source": "folder", "folder": None if folder is None else str(folder), "names": names}
+def glue(folder: Path | None, *names: str) -> SuiteSettings:
+    return SuiteSettings("glue", "folder", None if folder is None else str(folder), names or None)
 
 
 def read(task: str, split: str, folder: Path) -> list[tuple]:
@@ -48,7 +50,7 @@ def read(task: str, split: str, folder: Path) -> list[tuple]:
 
 
 def test_the_suites_are_complete():
-    assert tasks_of({"suite": "glue"}) == [
+    assert tasks_of(glue(None)) == [
         "glue-cola",
         "glue-sst2",
         "glue-mrpc",
@@ -59,7 +61,7 @@ def test_the_suites_are_complete():
         "glue-rte",
         "glue-wnli",
     ]
-    assert tasks_of({"suite": "probes", "names": ["rte", "cola"]}) == ["probes-cola", "probes-rte"]
+    assert tasks_of(SuiteSettings("probes", "embedded", names=("rte", "cola"))) == ["probes-cola", "probes-rte"]
     assert names_of("superglue") == ["boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc"]
     for name in names_of("glue"):
         ours, theirs = TASKS[f"probes-{name}"], TASKS[f"glue-{name}"]
@@ -121,7 +123,7 @@ def test_mistakes_name_file_line_and_remedy(tmp_path):
 def test_a_folder_that_lacks_a_task_is_told_before_the_first_job(tmp_path):
     write_glue(tmp_path, "sst2", "sentence\tlabel\n", "sentence\tlabel\n")
     (tmp_path / "SST-2/dev.tsv").unlink()
-    problems = check_tasks({"suites": [glue(tmp_path, ["sst2", "rte"])]})
+    problems = check_tasks([glue(tmp_path, "sst2", "rte")])
     assert len(problems) == 2
     assert "lacks SST-2/dev.tsv;" in problems[0]
     assert "lacks RTE/train.tsv and RTE/dev.tsv" in problems[1]
@@ -133,11 +135,11 @@ def test_a_folder_that_lacks_a_task_is_told_before_the_first_job(tmp_path):
 def test_wrong_sections_are_told_all_at_once(tmp_path):
     suites = [
         glue(tmp_path / "nowhere"),
-        {"suite": "probes", "source": "folder", "names": ["colla"]},
-        {"suite": "superglue", "source": "embedded"},
+        SuiteSettings("probes", "folder", names=("colla",)),
+        SuiteSettings("superglue", "embedded"),
         glue(None),
     ]
-    problems = check_tasks({"suites": suites})
+    problems = check_tasks(suites)
     for words in (
         "listed twice",
         "does not exist",
@@ -251,14 +253,14 @@ def test_prepared_rows_decode_to_the_texts(tmp_path, tokenizer):
     decoder = load_tokenizer(tokenizer)
     assert decoder.decode(ids[1][mask[1]].tolist(), skip_special_tokens=False) == "[CLS] low[SEP] newest of all[SEP]"
     assert decoder.decode(ids[1][types[1] == 1].tolist(), skip_special_tokens=False) == " newest of all[SEP]"
-    assert mask.sum(axis=1).max() <= SETTINGS["length"]
+    assert mask.sum(axis=1).max() <= SETTINGS.length
     assert (ids[~mask] == data.facts["pad"]).all()
 
 
 def test_the_seed_decides_which_rows_are_used(tmp_path, tokenizer):
     rows = "".join(f"s\t{n % 2}\t\tsentence {n}\n" for n in range(60))
     write_glue(tmp_path, "cola", rows, rows)
-    settings = {**SETTINGS, "train_rows": 10, "validation_rows": 20}
+    settings = replace(SETTINGS, train_rows=10, validation_rows=20)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         prepare_task("glue-cola", glue(tmp_path), settings, tokenizer, seed, tmp_path / name)
     files = [(tmp_path / name / "train.npz").read_bytes() for name in "abc"]
@@ -280,7 +282,7 @@ def test_a_task_from_the_hub_is_read_from_its_parquet_files(tmp_path, tokenizer)
     for split in ("train", "validation_matched"):
         (tmp_path / split).mkdir()
         pq.write_table(table, tmp_path / split / "00000.parquet")
-    suite = {"suite": "glue", "source": "hub"}
+    suite = SuiteSettings("glue", "hub")
     prepare_task("glue-mnli", suite, SETTINGS, tokenizer, 1, tmp_path)
     assert TaskData.load(tmp_path, "validation").labels.tolist() == [2, 0]
 

@@ -15,8 +15,8 @@ import yaml
 
 from flexibert.cli import COMMANDS, build_parser
 from flexibert.config import read_yaml, resolve
-from flexibert.data.sources import DEFAULTS
 from flexibert.report.figures import FIGURES
+from flexibert.settings import SourceSettings, SuiteSettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
@@ -217,7 +217,7 @@ def test_values_in_the_table_are_those_of_the_files(column, name):
         try:
             value = value_of(settings, key)
         except KeyError:
-            value = DEFAULTS[key.rpartition(".")[2]]
+            value = (SourceSettings.defaults() | SuiteSettings.defaults())[key.rpartition(".")[2]]
         if yaml.safe_load(quoted.group(1)) != value:
             wrong[key] = (cells[column], value)
     assert wrong == {}

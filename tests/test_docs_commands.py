@@ -45,7 +45,7 @@ class Try:
         says: What it must print; for a dry run, what it must plan.
         leaves: The file or folder that it must leave.
         plan: Whether Snakemake only plans it.
-        needs: A program or folder without which it is left out.
+        needs: A folder without which it is left out.
         where: What tries it in place of this file; "" for this file.
     """
 
@@ -60,7 +60,8 @@ def plan(says: str, needs: str = "") -> Try:
     return Try(says=says, plan=True, needs=needs)
 
 
-SLURM = Try(where="test_slurm_answers", needs="sinfo")
+SLURM = Try(where="test_slurm_answers")
+GRAPHVIZ = Try(where="test_graphviz_draws", leaves="dag.svg")
 TABLE = {
     # make
     "make search": Try("Nothing to be done"),
@@ -69,13 +70,15 @@ TABLE = {
     "make dag": Try(leaves="results/default/dag/jobs.mmd"),
     "make lint": Try("Congratulations"),
     "make test": Try(where="the run of the tests to which this belongs"),
+    "make test-services": Try(where="the same"),
+    "bash .ci/services.sh": Try(where=".ci/run, which begins its second half with it"),
     "make .venv/installed": Try(where="the same: `make test` begins with it"),
     ". .venv/bin/activate": Try(needs=".venv/bin/activate"),
     "make format": Try(where="by hand: it rewrites files; `make lint` tells whether it would"),
     'pip install ".[workflow]"': Try(where="tests/test_package.py"),
     # snakemake
     "snakemake --rulegraph mermaid-js": Try("propose"),
-    "snakemake --dag | dot -Tsvg > dag.svg": Try(leaves="dag.svg", needs="dot"),
+    "snakemake --dag | dot -Tsvg > dag.svg": GRAPHVIZ,
     "snakemake --report results/default/snakemake.html": Try(leaves="results/default/snakemake.html"),
     "snakemake -n --configfile config/test.yaml": Try("Nothing to be done"),
     "snakemake -n --config seed=2": Try("was made with other settings"),
@@ -194,7 +197,7 @@ def bring_tables(folder: Path) -> None:
     from flexibert.encoder.named import NAMED_MODELS
     from flexibert.space.design_space import DesignSpace
 
-    mini, tiny = NAMED_MODELS["BERT-Mini"], NAMED_MODELS["BERT-Tiny"]
+    mini, tiny = (NAMED_MODELS[name].to_model_dict() for name in ("BERT-Mini", "BERT-Tiny"))
     (folder / "PAIRS.jsonl").write_text(json.dumps({"a": mini, "b": tiny}) + "\n")
     models = DesignSpace.from_yaml(ROOT / "config/spaces/default.yaml").sample(60, 1, 0)
     rows = [
@@ -246,7 +249,7 @@ def test_a_page_can_be_followed(page, home, monkeypatch):
 
 
 def is_there(need: str, home: Path) -> bool:
-    return not need or shutil.which(need) is not None or (home / need).exists()
+    return not need or (home / need).exists()
 
 
 def given(home: Path) -> str:
@@ -337,11 +340,15 @@ def test_own_text_and_tasks_are_prepared(home):
     assert read_json(home / "results/mine/tasks/glue-stsb/task.json")
 
 
-@pytest.mark.slurm
+@pytest.mark.usefixtures("graphviz")
+@pytest.mark.parametrize("command", [command for command, how in TABLE.items() if how is GRAPHVIZ])
+def test_graphviz_draws(command, home):
+    assert complaints(GRAPHVIZ, *run(command, GRAPHVIZ, home), home) == []
+
+
+@pytest.mark.usefixtures("slurm")
 @pytest.mark.parametrize("command", [command for command, how in TABLE.items() if how is SLURM])
 def test_slurm_answers(command, tmp_path):
-    if shutil.which("sinfo") is None:
-        pytest.skip("no Slurm on this machine (sinfo is not installed)")
     status, shown = shell(command, tmp_path)
     if "accounting_storage" in shown:
         pytest.skip("this Slurm keeps no accounts")

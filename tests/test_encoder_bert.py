@@ -5,12 +5,13 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from flexibert.encoder.bert import load_bert_weights, name_from_bert
-from flexibert.encoder.named import homogeneous
+from flexibert.encoder.named import alike
 from flexibert.encoder.network import MaskedLanguageModel, SequenceClassifier
 from flexibert.encoder.settings import EncoderSettings
 from flexibert.errors import ModelError
+from flexibert.space.architecture import Architecture
 
-MODEL = homogeneous(3, "sa", "sdp", 32, 4, 64)
+MODEL = Architecture(alike(3, "sa", "sdp", 32, 4, 64))
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,7 @@ def bert_config():
 
 @pytest.fixture(scope="module")
 def settings():
-    return EncoderSettings.from_model_dict(
-        MODEL, vocab_size=99, max_positions=20, token_types=2, positions="absolute", pad_token_id=0
-    )
+    return EncoderSettings(MODEL, vocab_size=99, max_positions=20, token_types=2, positions="absolute", pad_token_id=0)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_masked_language_model_returns(tmp_path, model):
     loaded = load_model(tmp_path, "masked_lm", dropout=0.0)
     assert loaded.training
     assert torch.equal(loaded(IDS).logits, saved.eval()(IDS).logits)
-    assert loaded.settings.to_model_dict() == model
+    assert loaded.settings.architecture.to_model_dict() == model
     assert loaded.settings.paper_padding
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
 

@@ -84,6 +84,7 @@ def test_token_types_are_added(batch):
         (torch.tensor([[5, 61]]), None, "token id 61 is outside the model's 61 tokens"),
         (torch.tensor([[5, -1]]), None, "token id -1"),
         (torch.tensor([[5, 6]]), torch.tensor([[0, 1]]), "token type id 1 is outside"),
+        (None, None, "a model needs input_ids or inputs_embeds"),
     ],
 )
 def test_bad_input_is_told(ids, types, told):

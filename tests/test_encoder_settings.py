@@ -1,12 +1,15 @@
 """Settings of an encoder: read from model dictionaries, checked, and told what is wrong."""
 
+import json
+
 import pytest
 
 from flexibert.encoder.named import NAMED_MODELS, model_by_name_or_file
 from flexibert.encoder.settings import EncoderSettings, HeadGroup
 from flexibert.errors import DesignSpaceError, ModelError
+from flexibert.space.architecture import Architecture
 
-TINY = NAMED_MODELS["BERT-Tiny"]
+TINY = NAMED_MODELS["BERT-Tiny"].to_model_dict()
 
 
 def mixed(*heads, hidden=32):
@@ -14,17 +17,22 @@ def mixed(*heads, hidden=32):
 
 
 def test_layers_follow_the_dictionary():
-    first, second, third, last = EncoderSettings.from_model_dict(NAMED_MODELS["FlexiBERT-Mini"]).layers
-    assert first == EncoderSettings.from_model_dict(NAMED_MODELS["FlexiBERT-Mini"]).layers[0]
+    first, second, third, last = EncoderSettings(NAMED_MODELS["FlexiBERT-Mini"]).layers
+    assert first == EncoderSettings(NAMED_MODELS["FlexiBERT-Mini"]).layers[0]
     assert first.groups == (HeadGroup("sa", "sdp", 2, 128),)
     assert (first.next_hidden, second.next_hidden, third.next_hidden, last.next_hidden) == (None, 128, None, None)
     assert last.feed_forward == (1024,)
 
 
-def test_dictionary_is_returned_as_given_and_free_to_change():
-    settings = EncoderSettings.from_model_dict(TINY)
-    settings.to_model_dict()["h"][0] = 7
-    assert settings.to_model_dict() == TINY
+def test_a_config_file_s_content_gives_the_settings_back():
+    settings = EncoderSettings.from_model_dict(TINY, vocab_size=10, dropout=0.2, attn_implementation="eager")
+    config = settings.to_config()
+    assert config["model"] == TINY
+    assert "attn_implementation" not in config
+    read = EncoderSettings.from_config(config | {"model_type": "flexibert"}, attn_implementation="eager")
+    assert read == settings
+    with pytest.raises(DesignSpaceError, match="expected a model dictionary"):
+        EncoderSettings.from_config({})
 
 
 def test_equal_heads_form_one_group_in_any_order():
@@ -55,7 +63,7 @@ def test_dictionary_that_cannot_be_built(model, told):
 
 def test_every_wrong_setting_is_told_at_once():
     with pytest.raises(ModelError) as error:
-        EncoderSettings.from_model_dict(
+        EncoderSettings(
             NAMED_MODELS["FlexiBERT-Mini"],
             vocab_size=0,
             positions="rotary",
@@ -73,10 +81,13 @@ def test_every_wrong_setting_is_told_at_once():
 
 
 def test_model_by_name_or_file(tmp_path):
-    assert model_by_name_or_file("bert-tiny") == TINY
+    assert model_by_name_or_file("bert-tiny") == NAMED_MODELS["BERT-Tiny"]
     path = tmp_path / "model.json"
+    path.write_text(json.dumps(TINY))
+    assert model_by_name_or_file(str(path)) == NAMED_MODELS["BERT-Tiny"]
     path.write_text('{"l": 1}')
-    assert model_by_name_or_file(str(path)) == {"l": 1}
+    with pytest.raises(DesignSpaceError, match="'o' is missing"):
+        model_by_name_or_file(str(path))
     path.write_text("l: 1")
     with pytest.raises(ModelError, match="is not JSON"):
         model_by_name_or_file(str(path))
@@ -86,4 +97,6 @@ def test_model_by_name_or_file(tmp_path):
 
 @pytest.mark.parametrize("name", NAMED_MODELS)
 def test_named_models_can_be_built(name):
-    assert len(EncoderSettings.from_model_dict(NAMED_MODELS[name]).layers) == NAMED_MODELS[name]["l"]
+    model = NAMED_MODELS[name]
+    assert len(EncoderSettings(model).layers) == len(model.layers)
+    assert Architecture.from_model_dict(model.to_model_dict()) == model

@@ -39,7 +39,9 @@ def modules_own(model):
 
 @pytest.mark.parametrize("positions", ["relative_key", "absolute"])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("model", [VARIED | {"h": [16, 16, 24, 12, 16]}, MIXED, NAMED_MODELS["BERT-Tiny"]])
+@pytest.mark.parametrize(
+    "model", [VARIED | {"h": [16, 16, 24, 12, 16]}, MIXED, NAMED_MODELS["BERT-Tiny"].to_model_dict()]
+)
 def test_masked_language_model(model, tied, positions):
     settings = EncoderSettings.from_model_dict(
         model, **SMALL, token_types=2, positions=positions, tie_word_embeddings=tied

@@ -9,6 +9,7 @@ from flexibert.encoder.network import MaskedLanguageModel, SequenceClassifier
 from flexibert.encoder.settings import EncoderSettings
 from flexibert.encoder.transfer import MODES, predicted_overlap, transfer
 from flexibert.errors import ModelError
+from flexibert.space.architecture import Architecture
 
 SMALL = {"vocab_size": 31, "max_positions": 8}
 OPERATIONS = [("sa", "sdp"), ("sa", "wma"), ("l", "dft"), ("l", "dct"), ("c", 3), ("c", 5)]
@@ -18,12 +19,14 @@ def model_of(operations, hidden=8, heads=2, widths=(16,)):
     count = len(operations)
     hidden, heads = ([value] * count if isinstance(value, int) else value for value in (hidden, heads))
     kinds = [list(entry) for entry in zip(*operations, strict=True)]
-    return {"l": count, "o": kinds[0], "h": hidden, "n": heads, "f": [list(widths)] * count, "p": kinds[1]}
+    return Architecture.from_model_dict(
+        {"l": count, "o": kinds[0], "h": hidden, "n": heads, "f": [list(widths)] * count, "p": kinds[1]}
+    )
 
 
 def build(model, seed=0, kind=MaskedLanguageModel, *arguments, **changes):
     torch.manual_seed(seed)
-    return kind(EncoderSettings.from_model_dict(model, **SMALL | changes), *arguments)
+    return kind(EncoderSettings(model, **SMALL | changes), *arguments)
 
 
 @st.composite

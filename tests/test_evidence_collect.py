@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from flexibert.evidence.collect import COLUMNS, EQUAL_LAYERS, RUNNER_UP, SCRATCH, Ended, collect_evidence
+from flexibert.evidence.collect import COLUMNS, EQUAL_LAYERS, RUNNER_UP, SCRATCH, Ended, collect_evidence, kept_answers
 from flexibert.evidence.resampled import TaskAnswers
 from flexibert.files import read_json, write_csv, write_json
 from flexibert.layout import Layout
@@ -174,3 +174,20 @@ def test_rows_that_chose_nothing_decide_the_first_sentence(folder):
     assert each["rows"] == 200
     assert 20 < each["low"] < each["mean"] < each["high"] < 40
     assert f"by {each['mean']:.1f} points" in found["verdict"][0]
+
+
+def test_answers_of_whole_trainings_on_the_suite_are_read(tmp_path):
+    layout = Layout(tmp_path)
+    for recipe, tasks in (("final", ["probes-cola", "glue-rte"]), ("final-2", ["glue-rte"])):
+        score = layout.score.path(model="aa", recipe=recipe)
+        score.parent.mkdir(parents=True)
+        write_json(score, {"tasks": {"probes-cola": 1.0, "glue-rte": None}})
+        for task in tasks:
+            path = layout.tuned.answers.path(model="aa", recipe=recipe, task=task)
+            path.parent.mkdir()
+            shape = {"labels": np.arange(3) % 2, "groups": np.arange(3), "overlaps": np.zeros(3)}
+            np.savez(path, outputs=np.ones((3, 2)), metrics=np.array(["accuracy"]), **shape)
+    found = kept_answers(tmp_path, "probes")("aa", ["final", "final-2"])
+    assert set(found) == {"probes-cola"}
+    assert found["probes-cola"].outputs.shape == (1, 3, 2)  # the second training failed on the task
+    assert set(kept_answers(tmp_path, "superglue")("aa", ["final"])) == {"probes-cola", "glue-rte"}

@@ -19,6 +19,7 @@ GROUND_FLOOR = {
     "run_index",
     "runs",
     "seeds",
+    "settings",
     "stages",
 }
 MAY_KNOW = {

@@ -1,6 +1,7 @@
 """Libraries on disk, crossings between levels, and the commands that make them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from flexibert.cli import main
 from flexibert.errors import DesignSpaceError
-from flexibert.space.architecture import Architecture
+from flexibert.settings import LibrarySettings
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance import all_pairs, blocks, shortest_paths
@@ -21,7 +22,7 @@ from flexibert.space.library.library import Library, build_library, level_librar
 SPACES = Path(__file__).parents[1] / "config" / "spaces"
 TEST = DesignSpace.from_yaml(SPACES / "test.yaml")
 PAPER = DesignSpace.from_yaml(SPACES / "paper.yaml")
-SETTINGS = {"graphs": 50, "dimensions": 4, "neighbours": 10}
+SETTINGS = LibrarySettings(graphs=50, dimensions=4, metric="euclidean", recipe="fast", neighbours=10)
 
 
 def test_a_level_s_library_holds_what_it_says(tmp_path):
@@ -34,8 +35,7 @@ def test_a_level_s_library_holds_what_it_says(tmp_path):
         "neighbours.npy",
     ]
     assert len(library) == len(set(library.ids)) == 50
-    models = [Architecture.from_model_dict(model) for model in library.architectures]
-    assert [model.id for model in models] == library.ids
+    assert [model.id for model in library.architectures] == library.ids
     assert library.distances.shape == (50, 50)
     assert library.embedding.shape == (50, 4)
     assert library.neighbours.shape == (50, 10)
@@ -58,20 +58,22 @@ def test_equal_arguments_give_equal_files(tmp_path):
 
 def test_a_library_of_given_models_keeps_each_network_once(tmp_path):
     models = TEST.sample(6, 2, seed=0)
-    library = build_library([*models, models[2], models[0]], tmp_path / "library", {"dimensions": 2})
+    library = build_library([*models, models[2], models[0]], tmp_path / "library", replace(SETTINGS, dimensions=2))
     assert library.ids == [model.id for model in models]
     with pytest.raises(DesignSpaceError, match="at least one model"):
-        build_library([], tmp_path / "none")
+        build_library([], tmp_path / "none", SETTINGS)
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "city-block"])
 def test_a_new_model_is_placed_in_a_loaded_library(tmp_path, metric):
-    level_library(TEST, 1, SETTINGS | {"metric": metric, "graphs": None}, 3, tmp_path / "library")
+    level_library(TEST, 1, replace(SETTINGS, metric=metric, graphs=100), 3, tmp_path / "library")
     library = Library.load(tmp_path / "library")
     placement = library.placement()
-    known = Architecture.from_model_dict(library.architectures[7])
-    assert np.abs(placement.place(known) - library.embedding[7]).max() < 0.2 * np.abs(library.embedding).max()
+    assert (
+        np.abs(placement.place(library.architectures[7]) - library.embedding[7]).max()
+        < 0.2 * np.abs(library.embedding).max()
+    )
     assert placement.place(TEST.sample(1, 3, seed=5)[0]).shape == (4,)
 
 
@@ -115,7 +117,7 @@ def test_crossing_one_or_no_parent():
 
 def test_a_library_made_in_small_blocks_equals_one_made_in_memory(tmp_path, monkeypatch):
     models = PAPER.sample(400, 2, seed=4)
-    settings = {"dimensions": 8, "neighbours": 20}
+    settings = replace(SETTINGS, dimensions=8, neighbours=20)
     whole = build_library(models, tmp_path / "whole", settings, PAPER)
     monkeypatch.setattr(all_pairs, "ROWS", 24)
     monkeypatch.setattr(all_pairs, "PARALLEL", 100)

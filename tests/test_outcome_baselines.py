@@ -23,7 +23,7 @@ PAPER = DesignSpace.from_yaml(ROOT / "config/spaces/paper.yaml")
 DICTIONARY = {"l": 2, "o": ["c"] * 2, "h": [64] * 2, "n": [2] * 2, "f": [[64]] * 2, "p": [5, 5]}
 
 
-def sizes(models: list[dict]) -> list[int]:
+def sizes(models: list[Architecture]) -> list[int]:
     return [row["parameters"] for row in cost_table(models, vocab_size=1024, max_positions=64)]
 
 
@@ -43,7 +43,7 @@ def test_a_space_without_single_feed_forward_layers_has_berts_of_its_smallest_st
 
 
 def test_the_papers_space_has_bert_tiny_and_bert_mini_among_its_berts():
-    known = {Architecture.from_model_dict(NAMED_MODELS[name]) for name in ("BERT-Tiny", "BERT-Mini")}
+    known = {NAMED_MODELS[name] for name in ("BERT-Tiny", "BERT-Mini")}
     assert known <= set(plain_berts(PAPER))
 
 
@@ -51,14 +51,14 @@ def test_the_papers_space_has_bert_tiny_and_bert_mini_among_its_berts():
 def test_no_plain_bert_is_nearer_in_size_than_the_nearest(number):
     model = SPACE.level(1).architecture(number)
     nearest = nearest_bert(model, SPACE, sizes)
-    own, found, *others = sizes([each.to_model_dict() for each in [model, nearest, *plain_berts(SPACE)]])
+    own, found, *others = sizes([model, nearest, *plain_berts(SPACE)])
     assert abs(found - own) == min(abs(size - own) for size in others)
 
 
 def test_of_two_berts_equally_near_the_smaller_is_taken():
     by_layers = {2: 10, 4: 30}
     model = SPACE.level(1).architecture(0)
-    nearest = nearest_bert(model, SPACE, lambda models: [20] + [by_layers[each["l"]] for each in models[1:]])
+    nearest = nearest_bert(model, SPACE, lambda models: [20] + [by_layers[len(each.layers)] for each in models[1:]])
     assert len(nearest.layers) == 2
 
 

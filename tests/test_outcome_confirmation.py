@@ -16,6 +16,8 @@ from flexibert.outcome.confirmation import choose_confirmed, choose_final, sizes
 from flexibert.outcome.leaderboard import rank_models, ranked
 from flexibert.run_index import RunIndex
 from flexibert.runs import Recipe, Run, RunName
+from flexibert.settings import ScaleSettings
+from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +28,7 @@ MODELS = [*SPACE.sample(10, 1, seed=3), *ALIKE]
 NOISE = 1.2  # of one training of the embedded default
 
 
-def costs(models: list[dict]) -> list[dict]:
+def costs(models: list[Architecture]) -> list[dict]:
     return cost_table(models, vocab_size=1024, max_positions=64)
 
 
@@ -52,7 +54,7 @@ class Toy:
         write_csv(self.observations, pandas.DataFrame(rows))
         write_json(self.proposal, {"proposals": [run.to_mapping() for run in runs]})
         library = pandas.DataFrame({"id": [model.id for model in MODELS]})
-        library["parameters"] = sizes(costs)([model.to_model_dict() for model in MODELS])
+        library["parameters"] = sizes(costs)(MODELS)
         (folder / "library").mkdir()
         write_parquet(folder / "library/costs.parquet", library)
 
@@ -83,7 +85,7 @@ class Toy:
         )  # fmt: skip
         return pandas.read_csv(board, dtype={"model": str}), read_json(best)
 
-    def final(self, baselines: tuple = ("bert",), seeds: int = 3, scale_up: dict | None = None) -> dict:
+    def final(self, baselines: tuple = ("bert",), seeds: int = 3, scale_up: ScaleSettings | None = None) -> dict:
         confirmation = getattr(self, "confirmation", None)
         out = self.folder / "final/main.json"
         choose_final(
@@ -217,7 +219,7 @@ def test_the_winner_and_the_bert_of_its_size_are_trained_longer(lucky):
 
 def test_the_scaled_pattern_is_trained_once(lucky):
     lucky.rank([], confirmed=False)
-    final = lucky.final(baselines=(), seeds=2, scale_up={"layers": 2, "widths": 3})
+    final = lucky.final(baselines=(), seeds=2, scale_up=ScaleSettings(layers=2, widths=3))
     assert [run["recipe"] for run in final["proposals"]] == ["final", "final-2", "final"]
     assert final["proposals"][2]["architecture"]["l"] == 2 * final["proposals"][0]["architecture"]["l"]
     assert RunIndex(lucky.folder).find(final["proposals"][2]["model"], "final").name.recipe == Recipe.parse("final")
@@ -229,4 +231,4 @@ def test_without_a_confirmation_the_homogeneous_baseline_is_the_best_of_the_lead
     final = toy.final(baselines=("homogeneous",))
     [baseline] = final["baselines"]
     assert (baseline["name"], baseline["model"], baseline["beside"]) == ("homogeneous", ALIKE[1].id, [GOOD])
-    assert baseline["parameters"] == sizes(costs)([baseline["architecture"]])[0]
+    assert baseline["parameters"] == sizes(costs)([ALIKE[1]])[0]

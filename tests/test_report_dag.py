@@ -131,9 +131,8 @@ def test_mermaid_names_every_node_and_its_state():
     assert mermaid(job_graph(*search_jobs(rounds=2, done_rounds=1))) == text
 
 
+@pytest.mark.usefixtures("graphviz")
 def test_graphviz_draws_it():
-    if shutil.which("dot") is None:
-        pytest.skip("graphviz is not installed")
     graph = job_graph(*search_jobs(rounds=12, done_rounds=7))
     root = ElementTree.fromstring(render(dot(graph)))
     titles = {title.text for title in root.iter("{http://www.w3.org/2000/svg}title")}

@@ -20,7 +20,6 @@ from flexibert.report.figures import FIGURES, draw
 from flexibert.report.page import write_report
 from flexibert.report.page_tables import TABLES
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER_OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -196,14 +195,6 @@ def luminance(colour: str) -> float:
 def test_colours_can_be_told_from_a_light_and_a_dark_ground(colour, ground):
     lighter, darker = sorted([luminance(colour), luminance(ground)], reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) >= 3.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
-    return found
 
 
 def opened(browser: str, page: Path, folder: Path, *options: str) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ from flexibert.search.boshnas.beyond_library import extend_pool
 from flexibert.search.boshnas.method import Boshnas
 from flexibert.search.interface import Observations
 from flexibert.search.pool import encoder_size, pool_from_library
+from flexibert.settings import LibrarySettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.ranks import Ranks
@@ -114,7 +115,8 @@ def test_size_counts_the_matrices():
 
 
 def test_library(models, tmp_path):
-    library = build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library")
+    settings = LibrarySettings(graphs=40, dimensions=16, metric="euclidean", recipe="fast", neighbours=10)
+    library = build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library", settings)
     pool = pool_from_library(tmp_path / "library")
     assert pool.ids == library.ids
     assert pool.embedding.shape == (len(models), 16)
@@ -142,7 +144,7 @@ def test_candidates_beyond_the_library(models):
     assert larger.ids[: len(pool)] == pool.ids
     assert 0 < len(larger) - len(pool) <= 20
     assert len(np.unique(larger.identity)) == len(larger)
-    new = [Architecture.from_model_dict(model) for model in larger.architectures[len(pool) :]]
+    new = larger.models[len(pool) :]
     assert not set(new) & {Architecture.from_model_dict(model) for model in models}
     assert all(SPACE.level_of(architecture) == 1 for architecture in new)
     assert larger.sizes[len(pool) :].mean() > np.median(pool.sizes)

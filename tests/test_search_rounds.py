@@ -1,6 +1,7 @@
 """The loop of a search without any training: proposals, origins of weights, convergence, ranking."""
 
-import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +21,31 @@ from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
-from flexibert.search.rounds import is_homogeneous, propose_round, stalled
+from flexibert.search.rounds import propose_round, stalled
+from flexibert.settings import (
+    ConstraintSettings,
+    LevelSettings,
+    LibrarySettings,
+    SearchSettings,
+    TransferSettings,
+)
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library, level_library
 
 ROOT = Path(__file__).parents[1]
-LEVEL = {"level": 1, "initial": 3, "batch": 2, "rounds": 9, "patience": 3, "aleatoric": 0}
-SEARCH = {"method": "random", "embedding": "transformer2vec", "models": "all", "suite": "probes", "constraints": {}}
-SETTINGS = {"graphs": 100, "dimensions": 4, "metric": "euclidean", "recipe": "fast", "neighbours": 10}
+LEVEL = LevelSettings(level=1, initial=3, batch=2, rounds=9, patience=3, aleatoric=0, parents=2, parent_neighbours=1)
+FREE = ConstraintSettings(parameters=None, flops_per_token=None, latency_ms=None)
+SEARCH = SearchSettings(
+    method="random", seed=0, suite="probes", embedding="transformer2vec", models="all", constraints=FREE
+)
+TRANSFER = TransferSettings(overlap=0.8, mode="ordered", steps=0)
+SETTINGS = LibrarySettings(graphs=100, dimensions=4, metric="euclidean", recipe="fast", neighbours=10)
 
 
 def built(folder: Path, graphs: int) -> Path:
     """A library of the test space's first level, which has 72 graphs, with made-up costs."""
-    level_library(read_yaml(ROOT / "config/spaces/test.yaml"), 1, SETTINGS | {"graphs": graphs}, 0, folder)
+    level_library(read_yaml(ROOT / "config/spaces/test.yaml"), 1, replace(SETTINGS, graphs=graphs), 0, folder)
     ids = Library.load(folder).ids
     costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": 1.0}
     write_parquet(folder / "costs.parquet", pandas.DataFrame(costs))
@@ -58,16 +70,23 @@ def sample(tmp_path_factory) -> Path:
     return built(tmp_path_factory.mktemp("sample"), 30)
 
 
-def costs(models: list[dict]) -> list[dict]:
+def costs(models: Sequence[Architecture]) -> list[dict]:
     """The more layers and the wider, the dearer."""
-    return [{"parameters": 10 * sum(model["h"]), "flops_per_token": 20.0 * model["l"]} for model in models]
+    return [
+        {
+            "parameters": 10 * sum(layer.hidden for layer in model.layers),
+            "flops_per_token": 20.0 * len(model.layers),
+        }
+        for model in models
+    ]
 
 
 class Loop:
     """A search whose trainings are a function of the model."""
 
     def __init__(self, library: Path, folder: Path, search: dict, level: dict, overlap: float = 0.0) -> None:
-        self.library, self.folder, self.search, self.level = library, folder, SEARCH | search, LEVEL | level
+        self.library, self.folder, self.search = library, folder, replace(SEARCH, **search)
+        self.level = replace(LEVEL, **level)
         self.overlap = overlap
         self.space = read_yaml(ROOT / "config/spaces/test.yaml")
         self.rounds: list[dict] = []
@@ -78,7 +97,7 @@ class Loop:
         while not self.rounds or not self.rounds[-1]["converged"]:
             folder = self.folder / "search" / "main" / "level-1" / f"round-{len(self.rounds):03d}"
             propose_round(
-                "main", len(self.rounds), self.search, self.level, {"overlap": 0.8}, self.library, before,
+                "main", len(self.rounds), self.search, self.level, TRANSFER, self.library, before,
                 self.proposals, self.space, lambda source, target: self.overlap, costs, 1,
                 folder / "proposal.json", folder / "predictions.parquet",
             )  # fmt: skip
@@ -196,16 +215,18 @@ def test_methods_without_a_surrogate_run_the_best_again(library):
 def test_constraints_bound_what_is_proposed(library, tmp_path):
     pool = pool_from_library(library, "transformer2vec")
     allowed = set(pool.ids[:20])
-    loop = Loop(library, tmp_path, {"constraints": {"parameters": 1019, "flops_per_token": None}}, {"rounds": 4})
+    loop = Loop(library, tmp_path, {"constraints": replace(FREE, parameters=1019)}, {"rounds": 4})
     assert {run["model"] for made in loop.run() for run in made["proposals"]} <= allowed
-    too_small = Loop(library, tmp_path / "none", {"constraints": {"parameters": 10}}, {})
+    too_small = Loop(library, tmp_path / "none", {"constraints": replace(FREE, parameters=10)}, {})
     with pytest.raises(SearchError, match=r"search.constraints.parameters: .* within 10; the smallest has 1000"):
         too_small.run()
 
 
 def test_homogeneous_models_alone(library, tmp_path):
     rounds = Loop(library, tmp_path, {"models": "homogeneous", "embedding": "naive"}, {"rounds": 3}).run()
-    assert all(is_homogeneous(run["architecture"]) for made in rounds for run in made["proposals"])
+    assert all(
+        Architecture.from_model_dict(run["architecture"]).homogeneous for made in rounds for run in made["proposals"]
+    )
 
 
 def test_stalling_counts_optimising_proposals_since_the_last_better_score():
@@ -234,7 +255,14 @@ def test_large_is_the_scaled_pattern_of_mini():
     from flexibert.encoder.named import NAMED_MODELS
 
     scaled = scaled_pattern(NAMED_MODELS["FlexiBERT-Mini"], layers=6, widths=4)
-    assert json.dumps(scaled, sort_keys=True) == json.dumps(NAMED_MODELS["FlexiBERT-Large"], sort_keys=True)
+    assert scaled == NAMED_MODELS["FlexiBERT-Large"]
+
+
+def test_a_pattern_of_mixed_heads_is_scaled_head_by_head():
+    mixed = {"l": 1, "o": [["sa_sdp_8", "l_dct_8"]], "h": [16], "f": [[32]]}
+    scaled = scaled_pattern(Architecture.from_model_dict(mixed), layers=2, widths=2)
+    heads = ["sa_sdp_8", "sa_sdp_8", "l_dct_8", "l_dct_8"]
+    assert scaled.to_model_dict() == {"l": 2, "o": [heads] * 2, "h": [32] * 2, "f": [[64]] * 2}
 
 
 def test_parents_are_the_best_models_and_their_neighbours(library):
@@ -274,10 +302,10 @@ def test_a_search_leaves_a_library_that_is_a_sample(outside):
         for r in new
     )
     assert all(run["model"] == Architecture.from_model_dict(run["architecture"]).id for run in new)
-    assert all(run["beyond"] == costs([run["architecture"]])[0] for run in new)
+    assert all(run["beyond"] == costs([Architecture.from_model_dict(run["architecture"])])[0] for run in new)
     runs = [run["model"] for made in outside.rounds for run in made["proposals"]]
     assert len(runs) == len(set(runs))
-    inside = max(hill({"architecture": model}) for model in Library.load(outside.library).architectures)
+    inside = max(hill({"architecture": model.to_model_dict()}) for model in Library.load(outside.library).architectures)
     assert pandas.read_csv(outside.last)["score"].max() > inside
 
 
@@ -304,20 +332,22 @@ def test_predictions_cover_the_library_and_the_models_beyond(outside):
 
 
 def test_a_search_that_left_its_library_is_resumed_as_it_was(outside, sample, tmp_path):
-    again = Loop(sample, tmp_path, outside.search, outside.level)
+    again = Loop(sample, tmp_path, vars(outside.search), vars(outside.level))
     again.run(hill)
     assert again.rounds == outside.rounds
 
 
 def test_limits_hold_beyond_the_library_too(sample, tmp_path):
-    limits = {"parameters": 10**6, "flops_per_token": 40.0, "latency_ms": None}  # two layers at most
+    limits = replace(FREE, parameters=10**6, flops_per_token=40.0)  # two layers at most
     loop = Loop(sample, tmp_path, {"method": "boshnas", "constraints": limits}, {"rounds": 6, "patience": 9})
     loop.run(hill)
     assert beyond(loop)
     assert {run["architecture"]["l"] for run in beyond(loop)} == {2}
 
 
-@pytest.mark.parametrize("change", [{"method": "gp"}, {"embedding": "naive"}, {"constraints": {"latency_ms": 1e9}}])
+@pytest.mark.parametrize(
+    "change", [{"method": "gp"}, {"embedding": "naive"}, {"constraints": replace(FREE, latency_ms=1e9)}]
+)
 def test_a_search_that_cannot_leave_its_library_stays(sample, tmp_path, change):
     loop = Loop(sample, tmp_path, {"method": "boshnas"} | change, {"rounds": 3})
     loop.run(hill)

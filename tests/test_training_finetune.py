@@ -1,6 +1,7 @@
 """Fine-tuning as a job: results, resumption within an epoch and between trials, failures."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_inputs import FINETUNE, JOBS, MODEL, PRETRAIN, RUN, contents, write_corpus, write_task
+from training_inputs import FINETUNE, JOBS, RUN, contents, finetune_job, pretrain_job, write_corpus, write_task
 
 from flexibert.data.tasks import TaskData
 from flexibert.encoder.checkpoint import load_model
+from flexibert.errors import SearchError, TaskError
+from flexibert.evidence.differences import difference_of_answers
+from flexibert.evidence.resampled import TaskAnswers, task_scores
 from flexibert.files import read_json, write_json
 from flexibert.training.finetune import finetune, score
 from flexibert.training.hardware import Hardware
+from flexibert.training.job import FinetuneJob, PretrainJob
 from flexibert.training.labelled import Epochs, by_length, inputs_of
 from flexibert.training.pretrain import pretrain
 
@@ -28,8 +33,7 @@ CPU = Hardware(torch.device("cpu"), "float32", threads=1)
 def run_dir(tmp_path_factory) -> Path:
     """A trained run."""
     folder = tmp_path_factory.mktemp("run")
-    manifest, tokenizer = write_corpus(folder)
-    pretrain(RUN, manifest, tokenizer, PRETRAIN, MODEL, 3, folder / "resume", folder / "out", JOBS)
+    pretrain(PretrainJob.from_mapping(pretrain_job(write_corpus(folder), folder)))
     return folder / "out"
 
 
@@ -38,9 +42,10 @@ def task_dir(tmp_path_factory) -> Path:
     return write_task(tmp_path_factory.mktemp("task"))
 
 
-def tune(run_dir: Path, task_dir: Path, folder: Path, seed: int = 5, jobs=JOBS, **settings) -> Path:
+def tune(run_dir: Path, task_dir: Path, folder: Path, seed: int = 5, jobs=JOBS, test: bool = False, **settings) -> Path:
     """Fine-tune in `folder`; returns the folder of the results."""
-    finetune(run_dir, task_dir, FINETUNE | settings, seed, folder / "resume", folder / "out", jobs)
+    job = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, seed=seed, jobs=jobs, test=test)
+    finetune(FinetuneJob.from_mapping(job))
     return folder / "out"
 
 
@@ -83,15 +88,15 @@ def test_equal_jobs_give_equal_bytes(run_dir, task_dir, tmp_path):
 JOB = """
 import json, sys
 from flexibert.training.finetune import finetune
-finetune(*json.loads(sys.argv[1]))
+from flexibert.training.job import FinetuneJob
+finetune(FinetuneJob.from_mapping(json.loads(sys.argv[1])))
 """
 
 
 def killed_when(condition, run_dir: Path, task_dir: Path, folder: Path, settings: dict, jobs: dict) -> None:
     """Start the job in a process of its own and kill it as soon as its resume folder meets the condition."""
-    paths = (str(run_dir), str(task_dir)), (str(folder / "resume"), str(folder / "out"))
-    arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
-    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
+    started = finetune_job(run_dir, task_dir, folder, settings=FINETUNE | settings, jobs=jobs)
+    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(started)]) as job:
         deadline = time.monotonic() + PATIENCE
         while not condition(folder / "resume") and time.monotonic() < deadline and job.poll() is None:
             time.sleep(0.005)
@@ -125,12 +130,9 @@ def test_a_job_killed_between_trials_goes_on_to_the_same_trials(run_dir, task_di
 def test_of_two_jobs_on_one_result_the_older_stops_and_the_newer_writes(run_dir, task_dir, tmp_path):
     """A job of a killed search still runs when the resumed search starts the same job again."""
     settings = {"epochs": 15, "patience": 15}
-    paths = (str(run_dir), str(task_dir)), (str(tmp_path / "resume"), str(tmp_path / "out"))
     jobs = JOBS | {"save_every_steps": 10}
-    arguments = (*paths[0], FINETUNE | settings, 5, *paths[1], jobs)
-    with subprocess.Popen(
-        [sys.executable, "-c", JOB, json.dumps(arguments)], stderr=subprocess.PIPE, text=True
-    ) as older:
+    started = json.dumps(finetune_job(run_dir, task_dir, tmp_path, settings=FINETUNE | settings, jobs=jobs))
+    with subprocess.Popen([sys.executable, "-c", JOB, started], stderr=subprocess.PIPE, text=True) as older:
         deadline = time.monotonic() + PATIENCE
         while not list((tmp_path / "resume").glob("state-*")) and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -169,6 +171,43 @@ def test_kept_weights_give_the_score_that_is_told(run_dir, task_dir, tmp_path):
     with torch.inference_mode():
         assert score(network, data, ["accuracy", "f1"], CPU)["score"] == read_json(out / "best.json")["score"]
     assert read_json(out / "model" / "config.json")["id2label"] == {"0": "no", "1": "yes"}
+
+
+def test_the_best_trial_is_scored_on_the_rows_kept_away_by_its_answers(run_dir, task_dir, tmp_path):
+    out = tune(run_dir, task_dir, tmp_path, test=True, keep_weights=True, trials=3, epochs=3)
+    told = read_json(out / "best.json")["test"]
+    network = load_model(out / "model", head="classification").eval()
+    with torch.inference_mode():
+        expected = score(network, TaskData.load(task_dir, "test"), ["accuracy", "f1"], CPU)
+    assert told == {"score": expected.pop("score"), "metrics": expected, "rows": 60}
+    answers = TaskAnswers.load([out / "answers.npz"])
+    assert answers.metrics == ["accuracy", "f1"]
+    assert task_scores(answers, np.ones((1, 60)))[0, 0] == pytest.approx(told["score"])
+    assert np.array_equal(answers.labels, TaskData.load(task_dir, "test").labels)
+
+
+def test_only_a_job_that_is_asked_to_touches_the_rows_kept_away(run_dir, task_dir, tmp_path):
+    tested = tune(run_dir, task_dir, tmp_path / "tested", test=True)
+    assert {path.name for path in tested.iterdir()} == {"best.json", "trials.csv", "cost.json", "answers.npz"}
+    task = tmp_path / "task"
+    shutil.copytree(task_dir, task)
+    (task / "test.npz").unlink()
+    plain = tune(run_dir, task, tmp_path / "tested")
+    assert not (plain / "answers.npz").exists()
+    with pytest.raises(TaskError, match=r"test\.npz: no such file; set tasks\.test_share above 0"):
+        tune(run_dir, task, tmp_path / "asked", test=True)
+    one, other = read_json(tested / "best.json"), read_json(plain / "best.json")
+    assert other["test"] is None
+    assert one["score"] == other["score"]
+
+
+def test_answers_of_several_trainings_are_joined_and_must_be_to_the_same_rows(run_dir, task_dir, tmp_path):
+    files = [tune(run_dir, task_dir, tmp_path / str(seed), seed=seed, test=True) / "answers.npz" for seed in (1, 2)]
+    assert TaskAnswers.load(files).outputs.shape == (2, 60, 2)
+    assert difference_of_answers(*[{"made": TaskAnswers.load(files)}] * 2, seed=0, resamples=50).mean == 0
+    longer = tune(run_dir, write_task(tmp_path, rows=80), tmp_path / "longer", test=True) / "answers.npz"
+    with pytest.raises(SearchError, match=r"longer.*answers other rows than"):
+        TaskAnswers.load([*files, longer])
 
 
 def test_it_stops_after_epochs_without_a_better_score(run_dir, task_dir, tmp_path):

@@ -10,7 +10,7 @@ from torch import nn
 from flexibert.log import Progress
 from flexibert.training.hardware import Hardware
 from flexibert.training.loop import DivergenceError, History, MicroBatch, Training
-from flexibert.training.optimiser import Recipe
+from flexibert.training.optimiser import OptimiserSettings
 from flexibert.training.state import StateKeeper
 
 CPU = Hardware(torch.device("cpu"), "float32", threads=1)
@@ -47,10 +47,10 @@ def batches_of(size: int):
 
 
 def training_of(network: nn.Module, steps: int = 20, **changes) -> Training:
-    recipe = Recipe(steps, 2, 0.3, (0.9, 0.98), 1e-6, 0.01, 1.0)
+    settings = OptimiserSettings(steps, 2, 0.3, (0.9, 0.98), 1e-6, 0.01, 1.0)
     arguments = {
         "network": network,
-        "recipe": recipe,
+        "settings": settings,
         "batches": batches_of(8),
         "evaluate": lambda: {"score": -float((network.weight - torch.tensor([1.0, -2.0, 3.0])).pow(2).sum())},
         "evaluate_every": 5,

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from flexibert.training.optimiser import AdamW, Recipe
+from flexibert.training.optimiser import AdamW, OptimiserSettings
 
 
-def recipe(**changes) -> Recipe:
+def settings(**changes) -> OptimiserSettings:
     values = {
         "steps": 10,
         "warmup_steps": 4,
@@ -17,19 +17,19 @@ def recipe(**changes) -> Recipe:
         "weight_decay": 0.01,
         "gradient_clip": None,
     }
-    return Recipe(**values | changes)
+    return OptimiserSettings(**values | changes)
 
 
 def test_the_rate_rises_to_the_peak_and_falls_to_nothing():
-    rates = [recipe().rate(step) for step in range(1, 12)]
+    rates = [settings().rate(step) for step in range(1, 12)]
     # Warm-up: quarters of 0.1; then seven equal steps down from 0.1 at step 4 to 0 at step 11.
     expected = [0.025, 0.05, 0.075, 0.1, 0.6 / 7, 0.5 / 7, 0.4 / 7, 0.3 / 7, 0.2 / 7, 0.1 / 7, 0.0]
     assert rates == pytest.approx(expected)
 
 
 def test_without_warm_up_the_first_step_has_the_peak_rate():
-    assert recipe(warmup_steps=0).rate(1) == 0.1
-    assert recipe(warmup_steps=0, steps=1).rate(1) == 0.1
+    assert settings(warmup_steps=0).rate(1) == 0.1
+    assert settings(warmup_steps=0, steps=1).rate(1) == 0.1
 
 
 def test_updates_equal_those_of_torch_optim():
@@ -38,7 +38,7 @@ def test_updates_equal_those_of_torch_optim():
     ours = nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 1))
     theirs = nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 1))
     theirs.load_state_dict(ours.state_dict())
-    optimiser = AdamW(ours, recipe(weight_decay=0.3))
+    optimiser = AdamW(ours, settings(weight_decay=0.3))
     matrices = [value for value in theirs.parameters() if value.ndim == 2]
     vectors = [value for value in theirs.parameters() if value.ndim == 1]
     reference = torch.optim.AdamW(
@@ -49,7 +49,7 @@ def test_updates_equal_those_of_torch_optim():
     for step in range(1, 4):
         data = torch.randn(7, 5)
         for group in reference.param_groups:
-            group["lr"] = recipe().rate(step)
+            group["lr"] = settings().rate(step)
         for module in (ours, theirs):
             module(data).pow(2).mean().backward()
         optimiser.update(step)
@@ -62,7 +62,7 @@ def test_updates_equal_those_of_torch_optim():
 def test_decay_shrinks_matrices_and_spares_biases_and_norms():
     module = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
     before = {name: value.detach().clone() for name, value in module.named_parameters()}
-    optimiser = AdamW(module, recipe(weight_decay=0.5))
+    optimiser = AdamW(module, settings(weight_decay=0.5))
     for value in module.parameters():
         value.grad = torch.zeros_like(value)
     optimiser.update(4)  # at the peak rate
@@ -74,21 +74,21 @@ def test_decay_shrinks_matrices_and_spares_biases_and_norms():
 def test_clipping_scales_the_whole_gradient_and_tells_its_norm():
     module = nn.Linear(2, 1, bias=False)
     module.weight.grad = torch.tensor([[3.0, 4.0]])
-    assert AdamW(module, recipe(gradient_clip=1.0)).clip().item() == pytest.approx(5.0)
+    assert AdamW(module, settings(gradient_clip=1.0)).clip().item() == pytest.approx(5.0)
     torch.testing.assert_close(module.weight.grad, torch.tensor([[0.6, 0.8]]), rtol=1e-5, atol=1e-5)
 
 
 def test_a_gradient_below_the_limit_stays_as_it_is():
     module = nn.Linear(2, 1, bias=False)
     module.weight.grad = torch.tensor([[0.3, 0.4]])
-    AdamW(module, recipe(gradient_clip=1.0)).clip()
+    AdamW(module, settings(gradient_clip=1.0)).clip()
     assert torch.equal(module.weight.grad, torch.tensor([[0.3, 0.4]]))
 
 
 def test_a_loaded_optimiser_goes_on_as_the_one_it_came_from():
     torch.manual_seed(0)
     modules = [nn.Linear(3, 2), nn.Linear(3, 2)]
-    first, second = (AdamW(module, recipe()) for module in modules)
+    first, second = (AdamW(module, settings()) for module in modules)
     data = torch.randn(4, 3)
     modules[0](data).sum().backward()
     first.update(1)

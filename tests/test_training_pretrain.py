@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_inputs import JOBS, MODEL, PRETRAIN, RUN, VOCABULARY, contents, write_corpus
+from training_inputs import JOBS, MODEL, PRETRAIN, RUN, VOCABULARY, contents, pretrain_job, write_corpus
 
 from flexibert.encoder.checkpoint import load_model
 from flexibert.errors import ConfigError, UsageError
-from flexibert.files import read_json, write_json
+from flexibert.files import file_digest, read_json, write_json
+from flexibert.settings import PretrainSettings
+from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import Text, pretrain
 from flexibert.training.results import whole_results
-from flexibert.training.state import StateKeeper, SupersededError
+from flexibert.training.state import StateKeeper, SupersededError, identity_of
 from flexibert.training.transferred import transfer_run
 
 PATIENCE = 300.0  # seconds for another process to get going, on however busy a machine
@@ -33,8 +35,8 @@ def corpus(tmp_path_factory):
 
 def train(corpus, folder: Path, run=RUN, seed: int = 3, jobs=JOBS, model=MODEL, **settings) -> Path:
     """Pre-train in `folder`; returns the folder of the results."""
-    manifest, tokenizer = corpus
-    pretrain(run, manifest, tokenizer, PRETRAIN | settings, model, seed, folder / "resume", folder / "out", jobs)
+    own = {"run": run, "settings": PRETRAIN | settings, "model": model, "seed": seed, "jobs": jobs}
+    pretrain(PretrainJob.from_mapping(pretrain_job(corpus, folder, **own)))
     return folder / "out"
 
 
@@ -97,8 +99,11 @@ def test_the_micro_batch_changes_nothing_but_rounding(corpus, tmp_path):
 
 JOB = """
 import json, sys
+from flexibert.training.job import PretrainJob
+from flexibert.settings import PretrainSettings
+from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
-pretrain(*json.loads(sys.argv[1]))
+pretrain(PretrainJob.from_mapping(json.loads(sys.argv[1])))
 """
 
 
@@ -106,11 +111,9 @@ def test_a_job_killed_with_sigkill_goes_on_to_the_same_bytes(corpus, tmp_path):
     steps = {"steps": 60, "evaluate_every": 25}
     unbroken = train(corpus, tmp_path / "unbroken", **steps)
     folder = tmp_path / "killed"
-    manifest, tokenizer = map(str, corpus)
     jobs = JOBS | {"save_every_steps": 4}
-    paths = (str(folder / "resume"), str(folder / "out"))
-    arguments = (RUN, manifest, tokenizer, PRETRAIN | steps, MODEL, 3, *paths, jobs)
-    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(arguments)]) as job:
+    started = pretrain_job(corpus, folder, settings=PRETRAIN | steps, jobs=jobs)
+    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(started)]) as job:
         deadline = time.monotonic() + PATIENCE
         while not list((folder / "resume").glob("state-*")) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -176,7 +179,9 @@ def test_a_gpu_that_is_not_there_is_an_error_of_use(corpus, tmp_path):
 
 
 def test_every_model_is_measured_on_the_same_held_out_sequences(corpus):
-    first, second = (list(Text(*corpus, PRETRAIN).held_out_micro_batches()) for _ in range(2))
+    first, second = (
+        list(Text(*corpus, PretrainSettings.from_mapping(PRETRAIN)).held_out_micro_batches()) for _ in range(2)
+    )
     assert len(first) == 4
     for (left, count), (right, _) in zip(first, second, strict=True):
         assert torch.equal(left["input_ids"], right["input_ids"])
@@ -184,18 +189,32 @@ def test_every_model_is_measured_on_the_same_held_out_sequences(corpus):
 
 
 def test_shares_of_a_step_sum_to_one_by_predicted_tokens(corpus):
-    pieces = Text(*corpus, PRETRAIN).micro_batches(1, seed=5)
+    pieces = Text(*corpus, PretrainSettings.from_mapping(PRETRAIN)).micro_batches(1, seed=5)
     counts = [int((piece.inputs["labels"] != -100).sum()) for piece in pieces]
     assert [piece.share for piece in pieces] == pytest.approx([count / sum(counts) for count in counts])
 
 
-def transferred(corpus, source: Path, folder: Path, steps: int, architecture: dict) -> dict:
+def test_a_job_is_named_by_what_decides_its_result_alone(corpus, tmp_path):
+    """States of jobs that were saved before keep their names: the digest is of the plain settings."""
     manifest, tokenizer = corpus
+    job = PretrainJob.from_mapping(pretrain_job(corpus, tmp_path))
+    parts = {"run": RUN, "settings": PRETRAIN, "model": MODEL, "seed": 3, "revision": 7}
+    digests = {"manifest": file_digest(manifest), "tokenizer": file_digest(tokenizer)}
+    assert job.identity(7) == identity_of(**parts, **digests)
+    elsewhere = pretrain_job(corpus, tmp_path / "elsewhere", jobs=JOBS | {"threads": 2})
+    assert PretrainJob.from_mapping(elsewhere).identity(7) == job.identity(7)
+    assert PretrainJob.from_mapping(pretrain_job(corpus, tmp_path, seed=4)).identity(7) != job.identity(7)
+
+
+def test_a_job_comes_back_from_json_as_it_was(corpus, tmp_path):
+    job = PretrainJob.from_mapping(pretrain_job(corpus, tmp_path))
+    assert PretrainJob.from_mapping(json.loads(json.dumps(job.to_mapping()))) == job
+
+
+def transferred(corpus, source: Path, folder: Path, steps: int, architecture: dict) -> dict:
     origin = {"model": RUN["model"], "recipe": "scratch"}
     run = RUN | {"architecture": architecture, "recipe": "from-00000000", "origin": "transfer", "source": origin}
-    settings = {"mode": "ordered", "steps": steps}
-    paths = (folder / "resume", folder / "out")
-    transfer_run(run, source, manifest, tokenizer, PRETRAIN, settings, MODEL, 3, *paths, JOBS)
+    transfer_run(PretrainJob.from_mapping(pretrain_job(corpus, folder, run=run)), source, "ordered", steps)
     return read_json(folder / "out" / "card.json")
 
 

@@ -1,12 +1,17 @@
 """Hyperparameter trials: ranges, replay after a resume, pruning."""
 
 import math
+from dataclasses import replace
 
 import pytest
+from training_inputs import FINETUNE
 
+from flexibert.settings import FinetuneSettings
 from flexibert.training.tuning import Trial, Tuner, best_of
 
-SETTINGS = {"trials": 8, "learning_rate": [2e-5, 5e-4], "batch": [32, 64, 128], "prune": False}
+SETTINGS = FinetuneSettings.from_mapping(
+    FINETUNE | {"trials": 8, "learning_rate": [2e-5, 5e-4], "batch": [32, 64, 128], "prune": False}
+)
 
 
 def done(number: int, learning_rate: float = 1e-4, batch: int = 32, score: float | None = 50.0, **more) -> Trial:
@@ -28,7 +33,7 @@ def tuned(trials: list[Trial], seed: int = 1, until: int = 8) -> list[Trial]:
 
 
 def test_a_single_trial_is_the_middle_of_the_ranges():
-    trial = Tuner(SETTINGS | {"trials": 1}, 0, []).next()
+    trial = Tuner(replace(SETTINGS, trials=1), 0, []).next()
     assert trial.learning_rate == pytest.approx(1e-4)  # the geometric mean of 2e-5 and 5e-4
     assert trial.batch == 64
 
@@ -52,7 +57,7 @@ def test_another_seed_proposes_other_trials():
 
 def test_the_sampler_keeps_away_from_where_training_diverged():
     """High rates fail; after many failures hardly any trial is proposed there."""
-    settings = SETTINGS | {"trials": 40, "batch": [32]}
+    settings = replace(SETTINGS, trials=40, batch=(32,))
     trials: list[Trial] = []
     while len(trials) < 40:
         trial = Tuner(settings, 3, trials).next()
@@ -63,7 +68,7 @@ def test_the_sampler_keeps_away_from_where_training_diverged():
 
 
 def test_a_trial_behind_the_median_is_hopeless_and_one_ahead_is_not():
-    settings = SETTINGS | {"prune": True}
+    settings = replace(SETTINGS, prune=True)
     others = [done(number, score=60.0, scores=[50.0, 55.0, 60.0]) for number in range(5)]
     tuner = Tuner(settings, 0, others)
     assert tuner.hopeless(Trial(5, 1e-4, 32, scores=[20.0, 21.0]))
@@ -73,7 +78,7 @@ def test_a_trial_behind_the_median_is_hopeless_and_one_ahead_is_not():
 
 
 def test_the_first_trials_are_never_pruned():
-    settings = SETTINGS | {"prune": True}
+    settings = replace(SETTINGS, prune=True)
     others = [done(number, score=60.0, scores=[50.0, 55.0, 60.0]) for number in range(3)]
     assert not Tuner(settings, 0, others).hopeless(Trial(3, 1e-4, 32, scores=[20.0, 21.0]))
 

@@ -28,8 +28,17 @@ RUN = {
     "source": None,
     "overlap": None,
 }
-MODEL = {"max_positions": LENGTH, "dropout": 0.1, "paper_padding": False}
-JOBS = {"device": "cpu", "threads": 1, "save_every_steps": 1000, "save_every_minutes": 60}
+MODEL = {"max_positions": LENGTH, "dropout": 0.1, "initializer_width": None, "paper_padding": False}
+JOBS = {
+    "device": "cpu",
+    "threads": 1,
+    "save_every_steps": 1000,
+    "save_every_minutes": 60,
+    "memory_mb": 1500,
+    "largest_memory_mb": 1500,
+    "minutes": 60,
+    "longest_minutes": 60,
+}
 PRETRAIN = {
     "steps": 12,
     "batch": 8,
@@ -92,7 +101,7 @@ def write_task(folder: Path, regression: bool = False, rows: int = 60) -> Path:
     """A task whose label is whether token 9 occurs (or, for a regression, how often)."""
     task = folder / "tasks" / ("made-values" if regression else "made-classes")
     task.mkdir(parents=True, exist_ok=True)
-    for number, split in enumerate(("train", "validation")):
+    for number, split in enumerate(("train", "validation", "test")):
         generator = np.random.default_rng(number)
         texts = [generator.integers(5, 12, generator.integers(3, LENGTH - 2)) for _ in range(rows)]
         counts = np.array([np.sum(text == 9) for text in texts])
@@ -115,6 +124,21 @@ def write_task(folder: Path, regression: bool = False, rows: int = 60) -> Path:
     }
     write_json(task / "task.json", facts)
     return task
+
+
+def pretrain_job(corpus: tuple[Path, Path], folder: Path, **changes: Any) -> dict[str, Any]:
+    """A small pre-training in `folder` as a mapping, for `PretrainJob.from_mapping`."""
+    manifest, tokenizer = map(str, corpus)
+    places = {"resume": str(folder / "resume"), "out": str(folder / "out")}
+    inputs = {"run": RUN, "manifest": manifest, "tokenizer": tokenizer}
+    return inputs | {"settings": PRETRAIN, "model": MODEL, "seed": 3, "jobs": JOBS} | places | changes
+
+
+def finetune_job(run_dir: Path, task_dir: Path, folder: Path, **changes: Any) -> dict[str, Any]:
+    """A small fine-tuning in `folder` as a mapping, for `FinetuneJob.from_mapping`."""
+    places = {"resume": str(folder / "resume"), "out": str(folder / "out")}
+    inputs = {"run_dir": str(run_dir), "task_dir": str(task_dir)}
+    return inputs | {"settings": FINETUNE, "seed": 5, "jobs": JOBS} | places | changes
 
 
 def contents(folder: Path, *left_out: str) -> dict[str, bytes]:

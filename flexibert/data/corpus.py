@@ -2,14 +2,15 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flexibert.data.disk import require_space
 from flexibert.data.signatures import BANDS, band_hashes
-from flexibert.data.sources import DEFAULTS, folder_problems, pieces_of, raw_documents, source_folder, with_defaults
+from flexibert.data.sources import folder_problems, pieces_of, raw_documents, source_folder
 from flexibert.errors import CorpusError
 from flexibert.files import whole_file, write_json
+from flexibert.settings import CorpusSettings, SourceSettings
 
 LONGEST_DOCUMENT = 500_000  # characters; a longer one is cut, so that memory stays bounded
 GROUP_BYTES = 4_000_000  # text of one row group of a documents file, the unit in which it is read again
@@ -19,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 def collect_documents(
-    source: dict,
+    source: SourceSettings,
     shard: int,
     shards: int,
-    settings: dict,
+    settings: CorpusSettings,
     out: str | Path,
     counts: str | Path,
     downloaded: str | Path | None = None,
@@ -34,9 +35,9 @@ def collect_documents(
     and sources at once (`duplicates.find_duplicates`).
 
     Args:
-        source: One entry of `corpus.sources`; its `weight` does not matter here.
+        source: The text; its `weight` does not matter here.
         shard, shards: Which shard of how many.
-        settings: `validation` (share of documents held out) and `duplicates` of the section `corpus`.
+        settings: The share of documents held out, and which duplicates will be looked for.
         out: Parquet file: document, split, words (uint64 hash), bands (8 x uint64, only with duplicates: near).
         counts: JSON file: documents, bytes, read, empty, invalid_utf8, cut.
         downloaded: Folder filled by `download.fetch`, for a hub source; the folder of `out` if not given.
@@ -44,23 +45,22 @@ def collect_documents(
     Raises:
         CorpusError: The source is missing, empty, or not text.
     """
-    source = with_defaults(source)
     fetched = Path(downloaded or Path(out).parent)
     folder = source_folder(source, fetched)
     if folder is not None and folder.exists():
         size = sum(piece.size for piece in pieces_of(folder, shards)[shard::shards])
-        require_space(Path(out).parent, size, f"the text of '{source['name']}'")
+        require_space(Path(out).parent, size, f"the text of '{source.name}'")
     count = dict.fromkeys(("read", "documents", "bytes", "empty", "invalid_utf8", "cut"), 0)
     documents = raw_documents(source, shard, shards, fetched)
     with whole_file(out) as part:
         write_documents(part, clean_documents(documents, count), settings)
     if not count["documents"] and shards == 1:
         raise CorpusError(
-            f"corpus source '{source['name']}': none of {count['read']} documents can be used "
+            f"corpus source '{source.name}': none of {count['read']} documents can be used "
             f"({count['empty']} empty, {count['invalid_utf8']} not UTF-8); supply UTF-8 text"
         )
-    write_json(counts, {"source": source["name"], "shard": shard, **count})
-    logger.info("%s, shard %d of %d: %s", source["name"], shard, shards, count)
+    write_json(counts, {"source": source.name, "shard": shard, **count})
+    logger.info("%s, shard %d of %d: %s", source.name, shard, shards, count)
 
 
 def clean_documents(documents: Iterator[str | bytes], count: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -113,13 +113,13 @@ def split_of(key: int, validation: float) -> str:
     return "validation" if (key * 0x9E3779B97F4A7C15 % 2**64) < validation * 2**64 else "train"
 
 
-def write_documents(path: Path, documents: Iterator[tuple[str, str]], settings: dict) -> None:
+def write_documents(path: Path, documents: Iterator[tuple[str, str]], settings: CorpusSettings) -> None:
     """Write (document, text that decides its split) pairs as the parquet file of a shard."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    near = settings["duplicates"] == "near"
+    near = settings.duplicates == "near"
     names = ["document", "split", "words"] + (["bands"] if near else [])
     fields = [pa.string(), pa.string(), pa.uint64(), pa.list_(pa.uint64(), BANDS)][: len(names)]
     schema = pa.schema(list(zip(names, fields, strict=True)))
@@ -139,7 +139,7 @@ def write_documents(path: Path, documents: Iterator[tuple[str, str]], settings: 
             key = words_hash(words)
             first_key = key if first is text else words_hash(words_of(first))
             bands = band_hashes(words, key) if near else None
-            group.append((text, split_of(first_key, settings["validation"]), key, bands))
+            group.append((text, split_of(first_key, settings.validation), key, bands))
             size += len(text)
             if size >= GROUP_BYTES:
                 flush(writer)
@@ -148,34 +148,31 @@ def write_documents(path: Path, documents: Iterator[tuple[str, str]], settings: 
             flush(writer)
 
 
-def check_corpus(settings: dict) -> list[str]:
-    """What keeps the section `corpus` from working on this machine, one sentence a problem; takes milliseconds.
-
-    Args:
-        settings: The section `corpus`, already valid against the schema.
-    """
+def check_corpus(sources: Sequence[SourceSettings]) -> list[str]:
+    """What keeps text sources from working on this machine, one sentence a problem; takes milliseconds."""
     problems: list[str] = []
-    names = [source["name"] for source in settings["sources"]]
+    names = [source.name for source in sources]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"corpus.sources: two sources are called '{name}'; give each a name of its own")
-    if not any(source["weight"] > 0 for source in settings["sources"]):
+    if not any(source.weight > 0 for source in sources):
         problems.append("corpus.sources: every weight is 0; give at least one source a positive weight")
-    for source in settings["sources"]:
-        kind, name = source["kind"], source["name"]
+    for source in sources:
+        kind, name = source.kind, source.name
         needed = {"folder": "path", "hub": "id"}.get(kind)
-        if needed and not source.get(needed):
+        if needed and not getattr(source, needed):
             problems.append(f"corpus source '{name}': kind {kind} needs the key '{needed}'")
             continue
-        for key in sorted(set(source) & set(DEFAULTS)):
-            if source[key] != DEFAULTS[key] and key not in KEYS_OF_KIND[kind]:
+        changed = {key: getattr(source, key) != default for key, default in source.defaults().items()}
+        for key in sorted(changed.keys() - KEYS_OF_KIND[kind]):
+            if changed[key]:
                 problems.append(f"corpus source '{name}': key '{key}' means nothing for kind {kind}; remove it")
         if kind == "folder":
-            problems += folder_problems(Path(source["path"]), name)
+            problems += folder_problems(Path(source.path or ""), name)
     return problems
 
 
 KEYS_OF_KIND = {
-    "embedded": {"documents"},
-    "folder": {"path", "column", "unit", "join", "documents"},
-    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "documents"},
+    "embedded": {"documents", "final_only"},
+    "folder": {"path", "column", "unit", "join", "documents", "final_only"},
+    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "documents", "final_only"},
 }

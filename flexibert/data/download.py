@@ -2,43 +2,70 @@
 
 import logging
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from flexibert.data.hub import hub_problems
-from flexibert.data.sources import with_defaults
 from flexibert.errors import CorpusError
 from flexibert.files import whole_file, write_json
+from flexibert.settings import SourceSettings
 
 logger = logging.getLogger(__name__)
 
 
-def fetch(source: dict, folder: str | Path) -> None:
+@dataclass(frozen=True)
+class HubData:
+    """A data set on the hub, or a part of it.
+
+    Attributes:
+        id: OWNER/NAME.
+        name: How people call it, for messages.
+        config: Where the data set has several.
+        split: A name, several names, or None for all.
+        revision: None for the newest.
+        streaming: Whether it will be read without being downloaded.
+    """
+
+    id: str
+    name: str
+    config: str | None = SourceSettings.config
+    split: str | Sequence[str] | None = SourceSettings.split
+    revision: str | None = SourceSettings.revision
+    streaming: bool = SourceSettings.streaming
+
+    @classmethod
+    def from_mapping(cls, source: Mapping[str, Any]) -> "HubData":
+        """The data of a text source or of a task (`tasks.hub_source`), whose other keys are left out."""
+        return cls(**{entry.name: source[entry.name] for entry in fields(cls) if entry.name in source})
+
+
+def fetch(source: HubData, folder: str | Path) -> None:
     """Copy the data files of one hub data set into a folder, as they are (parquet).
 
     A file that is already there whole is kept, so an interrupted download goes on where it stopped. `download.json`
     in the folder is written last: it names the files, and is the only thing to declare as a job's output.
 
     Args:
-        source: `id` and, where the data set has several, `config`; `split` (a name, a list of names, or null for all);
-            `revision`; `name` for messages.
+        source: The data set.
         folder: One folder a split is made in it: folder/train/*.parquet. Nothing is fetched of a streamed source.
 
     Raises:
         CorpusError: The hub cannot be reached, or has no such data set, configuration or split.
     """
-    source = with_defaults(source)
-    if source["streaming"]:
-        write_json(Path(folder) / "download.json", {"id": source["id"], "streaming": True})
+    if source.streaming:
+        write_json(Path(folder) / "download.json", {"id": source.id, "streaming": True})
         return
-    name = source.get("name", source["id"])
-    with hub_problems(f"data source '{name}'", source["id"]):
+    name = source.name
+    with hub_problems(f"data source '{name}'", source.id):
         files, revision = _files_of(source)
-        wanted = [source["split"]] if isinstance(source["split"], str) else source["split"] or sorted(files)
+        wanted = [source.split] if isinstance(source.split, str) else source.split or sorted(files)
         missing = sorted(set(wanted) - set(files))
         if missing:
             has = ", ".join(sorted(files))
             raise CorpusError(
-                f"data source '{name}': '{source['id']}' has no split {', '.join(missing)}; its splits are {has}"
+                f"data source '{name}': '{source.id}' has no split {', '.join(missing)}; its splits are {has}"
             )
         got: dict[str, list[str]] = {split: [] for split in wanted}
         for split in wanted:
@@ -47,7 +74,7 @@ def fetch(source: dict, folder: str | Path) -> None:
                 _copy(address, place)
                 got[split].append(f"{split}/{place.name}")
                 logger.info("%s: %s, file %d of %d", name, split, number + 1, len(files[split]))
-    write_json(Path(folder) / "download.json", {"id": source["id"], "revision": revision, "files": got})
+    write_json(Path(folder) / "download.json", {"id": source.id, "revision": revision, "files": got})
 
 
 def fetch_tokenizer(model: str, out: str | Path) -> None:
@@ -68,22 +95,22 @@ def fetch_tokenizer(model: str, out: str | Path) -> None:
         shutil.copyfile(found, part)
 
 
-def _files_of(source: dict) -> tuple[dict[str, list[str]], str]:
+def _files_of(source: HubData) -> tuple[dict[str, list[str]], str]:
     """Addresses of the parquet files by split, and the revision they belong to."""
     from datasets import load_dataset_builder
 
-    revision = source["revision"]
+    revision = source.revision
     try:
-        builder = load_dataset_builder(source["id"], source["config"], revision=revision)
+        builder = load_dataset_builder(source.id, source.config, revision=revision)
     except RuntimeError:  # a data set with a loading script: the hub keeps a converted copy
         revision = "refs/convert/parquet"
-        builder = load_dataset_builder(source["id"], source["config"], revision=revision)
+        builder = load_dataset_builder(source.id, source.config, revision=revision)
     files = builder.config.data_files or {}
     addresses = {str(split): sorted(map(str, paths)) for split, paths in files.items()}
     strange = sorted({Path(path).suffix for paths in addresses.values() for path in paths} - {".parquet"})
     if strange or not addresses:
         raise CorpusError(
-            f"data source '{source['id']}': its files are {', '.join(strange) or 'unknown'}, not parquet; set "
+            f"data source '{source.id}': its files are {', '.join(strange) or 'unknown'}, not parquet; set "
             "`streaming: true`, or convert them and use kind folder"
         )
     return addresses, str(builder.hash or revision or "")

@@ -2,8 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,9 @@ EXACT = np.uint64(1 << 63)  # marks an entry that stems from the hash of the who
 logger = logging.getLogger(__name__)
 
 
-def find_duplicates(documents: list[str | Path], settings: dict, out: str | Path, counts: str | Path) -> None:
+def find_duplicates(
+    documents: Sequence[str | Path], kind: Literal["none", "exact", "near"], out: str | Path, counts: str | Path
+) -> None:
     """Mark every document that equals, or nearly equals, an earlier one.
 
     "Earlier" is the order of `documents`, then the order inside a file. Since one of two similar documents is dropped
@@ -27,7 +30,7 @@ def find_duplicates(documents: list[str | Path], settings: dict, out: str | Path
 
     Args:
         documents: Files written by `corpus.collect_documents`, in order of the configuration.
-        settings: The section `corpus`: `duplicates` is none, exact or near.
+        kind: Which duplicates are looked for: none, exact ones, or near ones too.
         out: npz file: `names` (source/file), `offsets` (first document of each file), `exact` and `near` (packed bits).
         counts: JSON file: documents, exact and near duplicates, by source.
     """
@@ -38,8 +41,8 @@ def find_duplicates(documents: list[str | Path], settings: dict, out: str | Path
         np.int64
     )
     exact, near = np.zeros(offsets[-1], bool), np.zeros(offsets[-1], bool)
-    if settings["duplicates"] != "none":
-        _mark(paths, offsets, settings["duplicates"] == "near", exact, near, Path(out).parent)
+    if kind != "none":
+        _mark(paths, offsets, kind == "near", exact, near, Path(out).parent)
     near &= ~exact
     with whole_file(out) as part, open(part, "wb") as stream:
         np.savez(

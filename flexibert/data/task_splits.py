@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from flexibert.data.task_files import Example, read_examples
 from flexibert.data.task_table import TASKS, TaskSpec
 from flexibert.errors import TaskError
 from flexibert.seeds import derive_seed
+from flexibert.settings import SuiteSettings, TaskSettings
 
 SPLITS = ("train", "validation", "test")
 ROUNDING = 1e-6  # a share of a third of 30 rows is 10, not 9
@@ -39,13 +39,13 @@ class TaskRows:
     duplicates: int = 0
 
 
-def read_splits(task: str, suite: dict[str, Any], settings: dict[str, Any], seed: int, folder: Path | None) -> TaskRows:
+def read_splits(task: str, suite: SuiteSettings, settings: TaskSettings, seed: int, folder: Path | None) -> TaskRows:
     """Read a task and choose the rows of its splits.
 
     Args:
         task: Id, e.g. "glue-cola".
-        suite: Its entry of `tasks.suites`.
-        settings: `test_share`, `test_rows`, `train_rows` and `validation_rows` of the section `tasks`.
+        suite: Where it comes from.
+        settings: How many rows are kept away and used.
         seed: Root seed; decides which training and validation rows are used where there are too many.
         folder: The suite's folder, or the one that `download.fetch` filled; None for embedded tasks.
 
@@ -53,7 +53,7 @@ def read_splits(task: str, suite: dict[str, Any], settings: dict[str, Any], seed
         TaskError: A missing file or column, a label outside the task's set, too few rows to keep any away, or a split
             on which a metric is undefined.
     """
-    spec, source, share = TASKS[task], suite["source"], settings["test_share"]
+    spec, source, share = TASKS[task], suite.source, settings.test_share
     found = {split: read_examples(spec, split, source, folder, share) for split in ("train", "validation")}
     rows = {split: examples for split, (examples, _) in found.items()}
     incomplete = {split: left_out for split, (_, left_out) in found.items()}
@@ -64,14 +64,14 @@ def read_splits(task: str, suite: dict[str, Any], settings: dict[str, Any], seed
         candidates, duplicates = _unique_units(pool, rows["validation"] + (rows["train"] if embedded else []), embedded)
         most = len(pool) if embedded else round(share * len(pool))
         classes = spec.labels is not None and not spec.grouped
-        rows["test"] = kept_away(candidates, rows["train"], min(most, settings["test_rows"] or most), classes)
+        rows["test"] = kept_away(candidates, rows["train"], min(most, settings.test_rows or most), classes)
         if len(rows["test"]) < LEAST_TEST_ROWS:
             raise TaskError(_too_few(task, share, len(rows["test"]), len(pool)))
         if not embedded:
             groups = {example.group for example in rows["test"]}
             rows["train"] = [example for example in rows["train"] if example.group not in groups]
     for split in ("train", "validation"):
-        rows[split] = sub_sample(rows[split], settings[f"{split}_rows"], derive_seed(seed, "tasks", task, split))
+        rows[split] = sub_sample(rows[split], settings.most_rows(split), derive_seed(seed, "tasks", task, split))
     if problems := [problem for split in rows for problem in undefined_metrics(spec, split, rows[split])]:
         raise TaskError(problems)
     return TaskRows(rows, incomplete, duplicates)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,46 +12,43 @@ from flexibert.data.task_files import Example, missing_task, split_file
 from flexibert.data.task_splits import read_splits
 from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
 from flexibert.files import read_json, whole_file, write_json
+from flexibert.settings import SuiteSettings, TaskSettings
 
 FILES = ("train", "validation")  # of a suite; there is no file of test rows with labels
 
 logger = logging.getLogger(__name__)
 
 
-def tasks_of(suite: dict) -> list[str]:
+def tasks_of(suite: SuiteSettings) -> list[str]:
     """Ids of the tasks of one entry of `tasks.suites`, e.g. ["glue-cola", ...], in the publishers' order."""
-    names = suite.get("names")
-    return [f"{suite['suite']}-{name}" for name in names_of(suite["suite"]) if names is None or name in names]
+    wanted = [name for name in names_of(suite.suite) if suite.names is None or name in suite.names]
+    return [f"{suite.suite}-{name}" for name in wanted]
 
 
-def check_tasks(settings: dict) -> list[str]:
-    """What keeps the section `tasks` from working on this machine, one sentence a problem; takes milliseconds.
-
-    Args:
-        settings: The section `tasks`, already valid against the schema.
-    """
+def check_tasks(suites: Sequence[SuiteSettings]) -> list[str]:
+    """What keeps suites from working on this machine, one sentence a problem; takes milliseconds."""
     problems: list[str] = []
-    suites = [suite["suite"] for suite in settings["suites"]]
-    for name in sorted({name for name in suites if suites.count(name) > 1}):
+    names = [suite.suite for suite in suites]
+    for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"tasks.suites: the suite '{name}' is listed twice; join the two entries")
-    for suite in settings["suites"]:
+    for suite in suites:
         problems += _suite_problems(suite)
     return problems
 
 
-def _suite_problems(suite: dict) -> list[str]:
-    name, source = suite["suite"], suite["source"]
+def _suite_problems(suite: SuiteSettings) -> list[str]:
+    name, source = suite.suite, suite.source
     known = names_of(name)
-    unknown = [task for task in suite.get("names") or [] if task not in known]
+    unknown = [task for task in suite.names or () if task not in known]
     problems = [f"tasks.suites: suite {name} has no task '{task}' (tasks: {', '.join(known)})" for task in unknown]
     if (name == "probes") != (source == "embedded"):
         remedy = "probes are embedded only" if name == "probes" else "use source folder or hub"
         return [*problems, f"tasks.suites: suite {name} cannot come from source {source}; {remedy}"]
     if source != "folder":
         return problems
-    if not suite.get("folder"):
+    if not suite.folder:
         return [*problems, f"tasks.suites: suite {name} with source folder needs the key 'folder'"]
-    folder = Path(suite["folder"])
+    folder = Path(suite.folder)
     if not folder.is_dir():
         return [*problems, f"tasks.suites: the folder {folder} of suite {name} does not exist; correct `folder`"]
     specs = [TASKS[task] for task in tasks_of(suite)]
@@ -68,8 +66,8 @@ def hub_source(task: str) -> dict:
 
 def prepare_task(
     task: str,
-    suite: dict,
-    settings: dict,
+    suite: SuiteSettings,
+    settings: TaskSettings,
     tokenizer: str | Path,
     seed: int,
     out_dir: str | Path,
@@ -79,8 +77,8 @@ def prepare_task(
 
     Args:
         task: Id, e.g. "glue-cola".
-        suite: Its entry of `tasks.suites`.
-        settings: The section `tasks`; with a `test_share` of 0 there is no test.npz.
+        suite: Where it comes from.
+        settings: How long its inputs are and how many rows are used; with a `test_share` of 0 there is no test.npz.
         tokenizer: tokenizer.json with its facts beside it.
         seed: Root seed; decides which rows are used where there are too many.
         out_dir: tasks/{task}.
@@ -94,26 +92,26 @@ def prepare_task(
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     spec = TASKS[task]
-    folder = (downloaded or out_dir) if suite["source"] == "hub" else suite.get("folder")
+    folder = (downloaded or out_dir) if suite.source == "hub" else suite.folder
     encoder, facts = load_tokenizer(tokenizer), tokenizer_facts(tokenizer)
     found = read_splits(task, suite, settings, seed, None if folder is None else Path(folder))
     for split, chosen in found.rows.items():
-        arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings["length"])
+        arrays = _encoded(spec, chosen, encoder, facts.start, facts.separator, settings.length)
         with whole_file(Path(out_dir) / f"{split}.npz") as part, open(part, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
         if split == "validation":
             majority = _majority(spec, arrays["labels"])
     facts_of_task = {
         "task": task,
         "suite": spec.suite,
         "name": spec.name,
-        "source": suite["source"],
+        "source": suite.source,
         "labels": list(spec.labels) if spec.labels else None,
         "range": list(spec.range) if spec.range else None,
         "outputs": spec.outputs,
         "metrics": list(spec.metrics),
         "validation": spec.validation,
-        "length": settings["length"],
+        "length": settings.length,
         "rows": {split: len(chosen) for split, chosen in found.rows.items()},
         "incomplete_rows": found.incomplete,
         "test_duplicates": found.duplicates,
@@ -132,7 +130,7 @@ def _encoded(
         encoding.ids for encoding in encoder.encode_batch_fast([e.first for e in examples], add_special_tokens=False)
     ]
     pair = examples[0].second is not None
-    seconds = [[]] * len(examples)
+    seconds: list[list[int]] = [[]] * len(examples)
     if pair:
         encodings = encoder.encode_batch_fast([e.second for e in examples], add_special_tokens=False)
         seconds = [encoding.ids for encoding in encodings]

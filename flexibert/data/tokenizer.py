@@ -1,13 +1,14 @@
 """The tokenizer: a byte-level BPE trained on the corpus, a tokenizer.json, or one from the hub."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flexibert.errors import CorpusError
 from flexibert.files import read_json, whole_file, write_json
+from flexibert.settings import TokenizerSettings
 
 if TYPE_CHECKING:
     import tokenizers
@@ -39,12 +40,16 @@ class TokenizerFacts:
 
 
 def make_tokenizer(
-    settings: dict, documents: list[str | Path], out: str | Path, seed: int, duplicates: str | Path | None = None
+    settings: TokenizerSettings,
+    documents: Sequence[str | Path],
+    out: str | Path,
+    seed: int,
+    duplicates: str | Path | None = None,
 ) -> None:
     """Train or copy the tokenizer; writes `out` and, beside it, its facts (`tokenizer.meta.json`).
 
     Args:
-        settings: The section `tokenizer`: kind, vocabulary, path.
+        settings: Where it comes from.
         documents: Files of `corpus.collect_documents`; their training documents are read when kind is train.
         out: Path of `tokenizer.json`; of kind hub, the file that `download.fetch_tokenizer` has brought lies beside
             it (`hub/tokenizer.json`).
@@ -58,15 +63,15 @@ def make_tokenizer(
     problems = check_tokenizer(settings)
     if problems:
         raise CorpusError(problems)
-    if settings["kind"] == "train":
+    if settings.kind == "train":
         tokenizer = _train(settings, [Path(path) for path in documents], seed, duplicates)
     else:
-        hub = settings["kind"] == "hub"
-        tokenizer = load_tokenizer(Path(out).parent / "hub" / "tokenizer.json" if hub else settings["path"])
-    facts = _facts_of(tokenizer, str(settings["path"] or "the trained tokenizer"))
+        fetched = Path(out).parent / "hub" / "tokenizer.json"
+        tokenizer = load_tokenizer(fetched if settings.kind == "hub" else settings.path or "")
+    facts = _facts_of(tokenizer, str(settings.path or "the trained tokenizer"))
     with whole_file(out) as part:
         tokenizer.save(str(part))
-    write_json(meta_path(out), {"kind": settings["kind"], **facts.__dict__, "special": list(facts.special)})
+    write_json(meta_path(out), {"kind": settings.kind, **facts.__dict__, "special": list(facts.special)})
 
 
 def meta_path(tokenizer: str | Path) -> Path:
@@ -77,7 +82,8 @@ def meta_path(tokenizer: str | Path) -> Path:
 def tokenizer_facts(tokenizer: str | Path) -> TokenizerFacts:
     """Read the facts of a tokenizer that `make_tokenizer` wrote."""
     meta = read_json(meta_path(tokenizer))
-    return TokenizerFacts(meta["vocabulary"], *(meta[role] for role in ROLES), special=tuple(meta["special"]))
+    roles = {role: meta[role] for role in ROLES}
+    return TokenizerFacts(meta["vocabulary"], special=tuple(meta["special"]), **roles)
 
 
 def load_tokenizer(path: str | Path) -> "tokenizers.Tokenizer":
@@ -95,47 +101,49 @@ def load_tokenizer(path: str | Path) -> "tokenizers.Tokenizer":
     return tokenizer
 
 
-def check_tokenizer(settings: dict) -> list[str]:
+def check_tokenizer(settings: TokenizerSettings) -> list[str]:
     """What keeps the section `tokenizer` from working here, one sentence a problem."""
-    if settings["kind"] == "train":
-        if settings["vocabulary"] < SMALLEST_VOCABULARY:
+    if settings.kind == "train":
+        if settings.vocabulary < SMALLEST_VOCABULARY:
             return [
-                f"tokenizer.vocabulary: {settings['vocabulary']} is too small; 256 bytes and 5 special tokens need "
+                f"tokenizer.vocabulary: {settings.vocabulary} is too small; 256 bytes and 5 special tokens need "
                 f"{SMALLEST_VOCABULARY} at least"
             ]
         return []
-    if not settings["path"]:
-        return [f"tokenizer.path: kind {settings['kind']} needs a path (file: a tokenizer.json; hub: a model id)"]
-    if settings["kind"] == "hub":
+    if not settings.path:
+        return [f"tokenizer.path: kind {settings.kind} needs a path (file: a tokenizer.json; hub: a model id)"]
+    if settings.kind == "hub":
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id
 
         try:
-            validate_repo_id(settings["path"])
+            validate_repo_id(settings.path)
         except HFValidationError:
-            return [f"tokenizer.path: {settings['path']!r} is not a model id; write e.g. FacebookAI/roberta-base"]
-    if settings["kind"] == "file" and not Path(settings["path"]).is_file():
-        return [f"tokenizer.path: the file {settings['path']} does not exist; correct it"]
+            return [f"tokenizer.path: {settings.path!r} is not a model id; write e.g. FacebookAI/roberta-base"]
+    if settings.kind == "file" and not Path(settings.path).is_file():
+        return [f"tokenizer.path: the file {settings.path} does not exist; correct it"]
     return []
 
 
-def _train(settings: dict, documents: list[Path], seed: int, duplicates: str | Path | None) -> "tokenizers.Tokenizer":
+def _train(
+    settings: TokenizerSettings, documents: list[Path], seed: int, duplicates: str | Path | None
+) -> "tokenizers.Tokenizer":
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=settings["vocabulary"],
+        vocab_size=settings.vocabulary,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_training_texts(documents, seed, duplicates), trainer)
-    if tokenizer.get_vocab_size() < settings["vocabulary"]:
+    if tokenizer.get_vocab_size() < settings.vocabulary:
         raise CorpusError(
             f"tokenizer.vocabulary: the text yields {tokenizer.get_vocab_size()} tokens only, "
-            f"{settings['vocabulary']} were asked for; lower the number or add text"
+            f"{settings.vocabulary} were asked for; lower the number or add text"
         )
     return tokenizer
 
@@ -166,8 +174,12 @@ def _training_texts(documents: list[Path], seed: int, duplicates: str | Path | N
 
 def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:
     for tokens in (SPECIAL_TOKENS, ROBERTA_TOKENS):
-        ids = [tokenizer.token_to_id(token) for token in tokens]
-        if None not in ids:
+        ids = {
+            role: number
+            for role, token in zip(ROLES, tokens, strict=True)
+            if (number := tokenizer.token_to_id(token)) is not None
+        }
+        if len(ids) == len(ROLES):
             break
     else:
         raise CorpusError(
@@ -176,4 +188,4 @@ def _facts_of(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenizerFacts:
         )
     added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     vocabulary = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
-    return TokenizerFacts(vocabulary, *ids, special=tuple(sorted(added | set(ids))))
+    return TokenizerFacts(vocabulary, special=tuple(sorted(added.union(ids.values()))), **ids)

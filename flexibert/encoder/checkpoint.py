@@ -1,9 +1,8 @@
 """Models in a folder: `config.json` and `model.safetensors`, laid out as transformers' `from_pretrained` reads them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from safetensors import SafetensorError
@@ -28,22 +27,25 @@ TIED = "head.decoder.weight"
 SHOWN = 5  # of the parameters that disagree
 
 Head = Literal["encoder", "masked_lm", "classification"]
+PlainModel = Encoder | MaskedLanguageModel | SequenceClassifier
 
 
-def save_model(folder: str | Path, model: nn.Module, label_names: Sequence[str] | None = None) -> None:
+def save_model(folder: str | Path, model: PlainModel, label_names: Sequence[str] | None = None) -> None:
     """Write a plain model so that `load_model` and transformers' `AutoModel*.from_pretrained` read it.
 
     Args:
         folder: Where `config.json` and `model.safetensors` appear, each whole or not at all.
-        model: An `Encoder`, `MaskedLanguageModel` or `SequenceClassifier`.
+        model: A model of `network` (one of transformers saves itself).
         label_names: Names of a classifier's classes, in order; default LABEL_0, LABEL_1 ...
     """
     folder = Path(folder)
     prefix = ENCODER_PREFIX if isinstance(model, Encoder) else ""
     weights = {prefix + name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
-    if model.settings.tie_word_embeddings:
+    settings = model.settings
+    assert isinstance(settings, EncoderSettings)
+    if settings.tie_word_embeddings:
         weights.pop(TIED, None)
-    config = config_of(model.settings) | {"architectures": [ARCHITECTURES[type(model)]]}
+    config = {"model_type": MODEL_TYPE} | settings.to_config() | {"architectures": [ARCHITECTURES[type(model)]]}
     config["dtype"] = str(next(model.parameters()).dtype).removeprefix("torch.")
     if isinstance(model, SequenceClassifier):
         config |= label_settings(model.classification.classifier.out_features, label_names)
@@ -52,9 +54,15 @@ def save_model(folder: str | Path, model: nn.Module, label_names: Sequence[str] 
     write_json(folder / CONFIG_FILE, config)
 
 
+@overload
+def load_model(folder: str | Path, head: Literal["encoder"] = "encoder", **settings: Any) -> Encoder: ...
+@overload
+def load_model(folder: str | Path, head: Literal["masked_lm"], **settings: Any) -> MaskedLanguageModel: ...
+@overload
 def load_model(
-    folder: str | Path, head: Head = "encoder", labels: int | None = None, **settings: Any
-) -> Encoder | MaskedLanguageModel | SequenceClassifier:
+    folder: str | Path, head: Literal["classification"], labels: int | None = None, **settings: Any
+) -> SequenceClassifier: ...
+def load_model(folder: str | Path, head: Head = "encoder", labels: int | None = None, **settings: Any) -> PlainModel:
     """Read a model written by `save_model` or by transformers; it is in training mode, on the CPU.
 
     A head that the folder does not hold is drawn from PyTorch's global generator (seed it first); one that is not asked
@@ -71,9 +79,7 @@ def load_model(
     """
     folder = Path(folder)
     config = read_config(folder)
-    model = build(
-        EncoderSettings.from_model_dict(**(settings_of(config) | settings)), head, labels or label_count(config)
-    )
+    model = build(EncoderSettings.from_config(config, **settings), head, labels or label_count(config))
     try:
         weights = load_file(folder / WEIGHTS_FILE)
     except (OSError, SafetensorError) as error:
@@ -82,9 +88,7 @@ def load_model(
     return model
 
 
-def build(
-    settings: EncoderSettings, head: Head, labels: int | None = None
-) -> Encoder | MaskedLanguageModel | SequenceClassifier:
+def build(settings: EncoderSettings, head: Head, labels: int | None = None) -> PlainModel:
     """A freshly drawn model with the head asked for."""
     if head == "encoder":
         return Encoder(settings)
@@ -134,17 +138,6 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str | P
 
 def _is_head(name: str) -> bool:
     return name.startswith(HEAD_PREFIXES)
-
-
-def config_of(settings: EncoderSettings) -> dict[str, Any]:
-    """The part of `config.json` that describes the encoder."""
-    names = [entry.name for entry in fields(settings) if entry.name != "attn_implementation"]  # the reader's choice
-    return {"model_type": MODEL_TYPE} | {name: getattr(settings, name) for name in names}
-
-
-def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of `EncoderSettings` held by a `config.json`."""
-    return {entry.name: config[entry.name] for entry in fields(EncoderSettings) if entry.name in config}
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

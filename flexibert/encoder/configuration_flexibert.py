@@ -5,22 +5,19 @@ This file, `modeling_flexibert` and what they import from this project travel wi
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedConfig
 
-from flexibert.encoder.settings import EncoderSettings, LayerSettings
-
-# How attention is computed is transformers' own setting, kept apart from what is saved.
-SETTINGS = [entry.name for entry in fields(EncoderSettings) if entry.name != "attn_implementation"]
+from flexibert.encoder.settings import CONFIG_KEYS, EncoderSettings, LayerSettings, layers_of
+from flexibert.space.architecture import Architecture
 
 
 class FlexiBertConfig(PreTrainedConfig):
     """Configuration of a FlexiBERT model; checks itself as `EncoderSettings` does.
 
     Args:
-        settings: The attributes of `EncoderSettings` (`model`, the model dictionary, is needed), and those of every
+        settings: `model`, the model dictionary, the other attributes of `EncoderSettings`, and those of every
             transformers configuration.
 
     Raises:
@@ -36,11 +33,23 @@ class FlexiBertConfig(PreTrainedConfig):
         "hidden_dropout_prob": "dropout",
     }
 
+    if TYPE_CHECKING:  # what `__init__` sets
+        model: dict[str, Any]
+        vocab_size: int
+        max_positions: int
+        token_types: int
+        positions: str
+        dropout: float
+        paper_padding: bool
+        tie_word_embeddings: bool
+        pad_token_id: int | None
+        initializer_range: float
+        initializer_width: int | None
+
     def __init__(self, **settings: Any) -> None:
-        own = {name: settings.pop(name) for name in SETTINGS if name in settings}
-        checked = EncoderSettings(**own)
-        for name in SETTINGS:
-            setattr(self, name, deepcopy(getattr(checked, name)))
+        own = {name: settings.pop(name) for name in CONFIG_KEYS if name in settings}
+        for name, value in EncoderSettings.from_config(own).to_config().items():
+            setattr(self, name, value)
         super().__init__(**settings)
 
     @classmethod
@@ -55,7 +64,7 @@ class FlexiBertConfig(PreTrainedConfig):
     @property
     def layers(self) -> tuple[LayerSettings, ...]:
         """What each layer is made of."""
-        return EncoderSettings(**{name: getattr(self, name) for name in SETTINGS}).layers
+        return layers_of(Architecture.from_model_dict(self.model))
 
     @property
     def hidden_size(self) -> int:

@@ -1,13 +1,13 @@
-"""What a model costs: parameters and FLOPs from its dictionary, latency and memory from this machine."""
+"""What a model costs: parameters and FLOPs from its architecture, latency and memory from this machine."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from flexibert.encoder.settings import EncoderSettings, HeadGroup, LayerSettings
+from flexibert.encoder.settings import EncoderSettings, HeadGroup, LayerSettings, layers_of
 from flexibert.encoder.shapes import (
     classification_head_shapes,
     count,
@@ -17,19 +17,20 @@ from flexibert.encoder.shapes import (
     relative_reach,
 )
 from flexibert.errors import ModelError
+from flexibert.space.architecture import Architecture
 
 LAYER_COMPONENTS = ("operations", "relative_positions", "feed_forward", "norms", "projections")
 
 
 def parameters(
-    model: Mapping[str, Any], head: str | None = "masked_lm", labels: int = 2, **settings: Any
+    architecture: Architecture, head: str | None = "masked_lm", labels: int = 2, **settings: Any
 ) -> dict[str, int]:
     """Number of trainable parameters by component, and their `total`.
 
     Parameters without effect in the released code (see `bert.renamed_from_bert`) do not exist here.
 
     Args:
-        model: Model dictionary.
+        architecture: The model.
         head: "masked_lm", "classification" or None.
         labels: Outputs of the classification head.
         settings: Further attributes of `EncoderSettings`, e.g. vocab_size=4096, max_positions=64.
@@ -39,10 +40,9 @@ def parameters(
         projections, the head asked for, and total.
 
     Raises:
-        DesignSpaceError: The model dictionary cannot be built.
         ModelError: A setting cannot be used.
     """
-    checked = EncoderSettings.from_model_dict(model, **settings)
+    checked = EncoderSettings(architecture, **settings)
     counts = {"embeddings": count(embedding_shapes(checked))} | dict.fromkeys(LAYER_COMPONENTS, 0)
     for layer in checked.layers:
         for component, number in _layer_parameters(layer, relative_reach(checked)).items():
@@ -73,18 +73,17 @@ def _component(name: str) -> str:
     return {"feed_forward": "feed_forward", "projection": "projections"}.get(first, "operations")
 
 
-def flops_per_token(model: Mapping[str, Any], length: int = 128) -> int:
+def flops_per_token(architecture: Architecture, length: int = 128) -> int:
     """Floating-point operations of one token's forward pass through the encoder's layers and projections.
 
     A multiply-add counts two. Embeddings, heads, norms and activations are left out (under 2 % of a layer); relative
     positions count the `length` offsets that a token needs.
 
     Args:
-        model: Model dictionary.
+        architecture: The model.
         length: Sequence length, in tokens: mixing tokens costs in proportion to it.
     """
-    layers = EncoderSettings.from_model_dict(model).layers
-    return sum(_layer_flops(layer, length) for layer in layers)
+    return sum(_layer_flops(layer, length) for layer in layers_of(architecture))
 
 
 @lru_cache(maxsize=10_000)
@@ -109,13 +108,13 @@ def _operation_products(group: HeadGroup, hidden: int, length: int) -> int:
     if group.parameter == "wma":
         products += width * head_size
     if group.operation == "c":
-        products += hidden * group.parameter + 2 * hidden * width  # span, convolved values
-        products += width * heads * group.parameter + width * group.parameter  # kernel, convolution
+        products += hidden * group.kernel_size + 2 * hidden * width  # span, convolved values
+        products += width * heads * group.kernel_size + width * group.kernel_size  # kernel, convolution
     return products
 
 
 def cost_table(
-    models: Iterable[Mapping[str, Any]], length: int = 128, head: str | None = "masked_lm", **settings: Any
+    architectures: Iterable[Architecture], length: int = 128, head: str | None = "masked_lm", **settings: Any
 ) -> list[dict[str, int]]:
     """Parameters and FLOPs a token of each model of a library, in order: 10,000 models in seconds.
 
@@ -124,15 +123,15 @@ def cost_table(
     """
     return [
         {
-            "parameters": parameters(model, head, **settings)["total"],
-            "flops_per_token": flops_per_token(model, length),
+            "parameters": parameters(architecture, head, **settings)["total"],
+            "flops_per_token": flops_per_token(architecture, length),
         }
-        for model in models
+        for architecture in architectures
     ]
 
 
 def measure_latency(
-    model: Mapping[str, Any],
+    architecture: Architecture,
     batch: int = 1,
     length: int = 128,
     repeats: int = 20,
@@ -143,7 +142,7 @@ def measure_latency(
     """Time and memory of a forward pass of the encoder, measured in a process of its own.
 
     Args:
-        model: Model dictionary.
+        architecture: The model.
         batch: Sequences a pass.
         length: Tokens a sequence.
         repeats: Timed passes, after three that are not.
@@ -155,8 +154,8 @@ def measure_latency(
         latency_ms (median of a pass), latency_ms_p90, tokens_per_second, peak_memory_mb (memory that the model and its
         passes add to the process; on a GPU, the peak of its allocations) and the device's name.
     """
-    EncoderSettings.from_model_dict(model, **settings)
-    request = {"model": dict(model), "settings": settings, "batch": batch, "length": length, "repeats": repeats}
+    config = EncoderSettings(architecture, **settings).to_config()
+    request = {"config": config, "batch": batch, "length": length, "repeats": repeats}
     request |= {"threads": threads, "device": device}
     command = [sys.executable, "-m", "flexibert.encoder.latency"]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flexibert.config import read_yaml, training_settings
+from flexibert.encoder.settings import layers_of
 from flexibert.errors import ModelError
 from flexibert.files import read_json, whole_folder, write_json, write_text
 from flexibert.layout import Layout, RunFiles, TunedFiles
 from flexibert.provenance import commit
 from flexibert.runs import RunName, Status
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -180,7 +182,7 @@ def model_card(run: TrainedRun, task: str | None, config: dict[str, Any], mask_t
 
     from flexibert.encoder.cost import flops_per_token, parameters
 
-    model = run.card["architecture"]
+    architecture = Architecture.from_model_dict(run.card["architecture"])
     settings = {key: config[key] for key in ("vocab_size", "max_positions", "token_types", "tie_word_embeddings")}
     head = "masked_lm" if task is None else "classification"
     environment = Environment(
@@ -194,10 +196,10 @@ def model_card(run: TrainedRun, task: str | None, config: dict[str, Any], mask_t
         card=run.card,
         task=task,
         best=_read_optional(run.tuned(task).best) if task else None,
-        layers=_layer_rows(model),
+        layers=_layer_rows(architecture),
         config=config,
-        parameters=parameters(model, head, labels=len(config.get("id2label", "")) or 2, **settings),
-        flops=flops_per_token(model),
+        parameters=parameters(architecture, head, labels=len(config.get("id2label", "")) or 2, **settings),
+        flops=flops_per_token(architecture),
         scores=_read_optional(run.results.score.at(**run.name.to_mapping())),
         sources=(_read_optional(run.results.manifest.at(manifest="manifest")) or {}).get("sources", {}),
         recipe=_recipe(run),
@@ -212,17 +214,14 @@ def _read_optional(path: str) -> dict[str, Any] | None:
     return read_json(path) if Path(path).is_file() else None
 
 
-def _layer_rows(model: dict[str, Any]) -> list[dict[str, Any]]:
-    from flexibert.encoder.settings import layers_of
-    from flexibert.space.architecture import Architecture
-
+def _layer_rows(architecture: Architecture) -> list[dict[str, Any]]:
     return [
         {
             "operations": ", ".join(f"{group.heads} x {group.operation}/{group.parameter}" for group in layer.groups),
             "hidden": layer.hidden,
             "feed_forward": "-".join(map(str, layer.feed_forward)),
         }
-        for layer in layers_of(Architecture.from_model_dict(model))
+        for layer in layers_of(architecture)
     ]
 
 

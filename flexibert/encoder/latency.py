@@ -25,7 +25,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     device = torch.device(request["device"])
     torch.zeros(1, device=device)  # the libraries' own memory is not the model's
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    settings = EncoderSettings.from_model_dict(request["model"], **request["settings"])
+    settings = EncoderSettings.from_config(request["config"])
     model = Encoder(settings).eval().to(device)
     ids = torch.zeros(request["batch"], request["length"], dtype=torch.long, device=device)
     seconds = []

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from flexibert.encoder.cost import cost_table
 from flexibert.encoder.settings import EncoderSettings, LayerSettings
 from flexibert.files import read_json, write_parquet
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     import torch
 
+Part = LayerSettings | int  # a layer, or the width of embeddings
 PASSES = 12  # timed passes of each kind of layer; the median counts
 
 
@@ -35,61 +37,62 @@ def write_costs(
     import pandas
 
     table = pandas.read_parquet(models, columns=["id", "model"])
-    dictionaries = [json.loads(text) for text in table["model"]]
+    architectures = [Architecture.from_model_dict(json.loads(text)) for text in table["model"]]
     settings = {"vocab_size": read_json(vocabulary)["vocabulary"], "max_positions": max_positions}
-    costs = pandas.DataFrame(cost_table(dictionaries, length, **settings))
+    costs = pandas.DataFrame(cost_table(architectures, length, **settings))
     costs.insert(0, "id", table["id"])
-    costs["latency_ms"] = latencies(dictionaries, length, **settings) if latency else float("nan")
+    costs["latency_ms"] = latencies(architectures, length, **settings) if latency else float("nan")
     write_parquet(out, costs)
 
 
 def costs_of(
     vocabulary: str | Path, max_positions: int, length: int
-) -> Callable[[Sequence[Mapping[str, Any]]], list[dict[str, int]]]:
-    """A function that gives `parameters` and `flops_per_token` of model dictionaries; arguments as of `write_costs`."""
+) -> Callable[[Sequence[Architecture]], list[dict[str, int]]]:
+    """A function that gives `parameters` and `flops_per_token` of models; arguments as of `write_costs`."""
     tokens = read_json(vocabulary)["vocabulary"]
     return partial(cost_table, length=length, vocab_size=tokens, max_positions=max_positions)
 
 
-def latencies(models: Sequence[Mapping[str, Any]], length: int, **settings: Any) -> list[float]:
+def latencies(architectures: Sequence[Architecture], length: int, **settings: Any) -> list[float]:
     """Milliseconds of one sequence through each model, as the sum of its layers' measured times, on one CPU thread.
 
     A library has thousands of models but few kinds of layer: each kind is measured once. The sum leaves out the
     little that layers share (masks, matrices of transforms).
 
     Args:
-        models: Model dictionaries.
+        architectures: The models.
         length: Tokens of the sequence.
         settings: Further attributes of `EncoderSettings`.
     """
     import torch
 
     torch.set_num_threads(1)
-    known: dict[LayerSettings | int, float] = {}
+    known: dict[Part, float] = {}
     results = []
-    for model in models:
-        encoder_settings = EncoderSettings.from_model_dict(model, **settings)
-        parts = [
-            encoder_settings.layers[0].hidden,
-            *encoder_settings.layers,
-        ]  # the embeddings' time follows their width
+    for architecture in architectures:
+        encoder_settings = EncoderSettings(architecture, **settings)
+        parts = _parts(encoder_settings)
         if any(part not in known for part in parts):
             known |= {part: value for part, value in _measure(encoder_settings, length).items() if part not in known}
         results.append(round(1000 * sum(known[part] for part in parts), 4))
     return results
 
 
-def _measure(settings: EncoderSettings, length: int) -> dict[LayerSettings | int, float]:
+def _parts(settings: EncoderSettings) -> list[Part]:
+    """What is measured of a model: its embeddings, whose time follows their width, and its layers."""
+    return [settings.layers[0].hidden, *settings.layers]
+
+
+def _measure(settings: EncoderSettings, length: int) -> dict[Part, float]:
     """Median seconds of each kind of layer of one model, and of its embeddings under their width."""
     import torch
 
     from flexibert.encoder.network import Encoder
 
     encoder = Encoder(settings).eval()
-    seconds: dict[LayerSettings | int, list[float]] = {settings.layers[0].hidden: []}
-    seconds |= {layer: [] for layer in settings.layers}
-    parts = zip([settings.layers[0].hidden, *settings.layers], [encoder.embeddings, *encoder.layers], strict=True)
-    for part, module in parts:
+    parts = _parts(settings)
+    seconds: dict[Part, list[float]] = {part: [] for part in parts}
+    for part, module in zip(parts, [encoder.embeddings, *encoder.layers], strict=True):
         _time_calls(module, seconds[part])
     ids = torch.zeros(1, length, dtype=torch.long)
     with torch.inference_mode():

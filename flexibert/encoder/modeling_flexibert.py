@@ -32,8 +32,9 @@ class FlexiBertPreTrainedModel(PreTrainedModel):
         """The word embeddings."""
         return self.encoder.embeddings.words
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the word embeddings."""
+        assert isinstance(value, nn.Embedding)
         self.encoder.embeddings.words = value
 
 
@@ -99,8 +100,9 @@ class FlexiBertForSequenceClassification(FlexiBertPreTrainedModel):
 
     def __init__(self, config: FlexiBertConfig) -> None:
         super().__init__(config)
+        assert config.num_labels is not None
         self.num_labels = config.num_labels
-        self.classification = ClassificationHead(config, config.num_labels)
+        self.classification = ClassificationHead(config, self.num_labels)
         self.post_init()
 
     @can_return_tuple

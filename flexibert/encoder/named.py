@@ -1,62 +1,47 @@
-"""The models that the paper speaks of by name (DESIGN.md 2.5)."""
+"""The models that the paper speaks of by name."""
 
 from pathlib import Path
-from typing import Any
 
 from flexibert.errors import ModelError
 from flexibert.files import read_json
+from flexibert.space.architecture import Architecture, Layer
 
 
-def homogeneous(
-    layers: int, operation: str, parameter: str | int, hidden: int, heads: int, width: int
-) -> dict[str, Any]:
-    """A model dictionary whose layers are all alike, with one feed-forward layer each."""
-    return {
-        "l": layers,
-        "o": [operation] * layers,
-        "h": [hidden] * layers,
-        "n": [heads] * layers,
-        "f": [[width]] * layers,
-        "p": [parameter] * layers,
-    }
+def alike(
+    layers: int, operation: str, parameter: str | int, hidden: int, heads: int, *feed_forward: int
+) -> tuple[Layer, ...]:
+    """Some layers that are all the same."""
+    return (Layer.plain(operation, parameter, hidden, heads, feed_forward),) * layers
 
 
-NAMED_MODELS: dict[str, dict[str, Any]] = {
-    "BERT-Tiny": homogeneous(2, "sa", "sdp", 128, 2, 512),
-    "BERT-Mini": homogeneous(4, "sa", "sdp", 256, 4, 1024),
-    "FNet-Mini": homogeneous(4, "l", "dft", 256, 4, 1024),
-    "ConvBERT-Mini": homogeneous(4, "c", 9, 256, 4, 1024),
-    "FlexiBERT-Mini": {
-        "l": 4,
-        "o": ["sa", "sa", "l", "l"],
-        "h": [256, 256, 128, 128],
-        "n": [2, 2, 4, 4],
-        "f": [[512, 512, 512], [512, 512, 512], [1024], [1024]],
-        "p": ["sdp", "sdp", "dct", "dct"],
-    },
-    "FlexiBERT-Large": {
-        "l": 24,
-        "o": ["sa"] * 12 + ["l"] * 12,
-        "h": [1024] * 12 + [512] * 12,
-        "n": [8] * 12 + [16] * 12,
-        "f": [[2048] * 3] * 12 + [[4096]] * 12,
-        "p": ["sdp"] * 12 + ["dct"] * 12,
-    },
+NAMED_MODELS = {
+    "BERT-Tiny": Architecture(alike(2, "sa", "sdp", 128, 2, 512)),
+    "BERT-Mini": Architecture(alike(4, "sa", "sdp", 256, 4, 1024)),
+    "FNet-Mini": Architecture(alike(4, "l", "dft", 256, 4, 1024)),
+    "ConvBERT-Mini": Architecture(alike(4, "c", 9, 256, 4, 1024)),
+    "FlexiBERT-Mini": Architecture(
+        alike(2, "sa", "sdp", 256, 2, 512, 512, 512) + alike(2, "l", "dct", 128, 4, 1024),
+    ),
+    "FlexiBERT-Large": Architecture(
+        alike(12, "sa", "sdp", 1024, 8, 2048, 2048, 2048) + alike(12, "l", "dct", 512, 16, 4096),
+    ),
 }
 
 
-def model_by_name_or_file(model: str) -> dict[str, Any]:
-    """The model dictionary of a name in any case, e.g. "bert-mini", or of a JSON file.
+def model_by_name_or_file(model: str) -> Architecture:
+    """The model of a name in any case, e.g. "bert-mini", or of a JSON file with a model dictionary.
 
     Raises:
         ModelError: There is no such name or file, or the file is not JSON.
+        DesignSpaceError: The dictionary cannot be built.
     """
-    names = {name.lower(): dictionary for name, dictionary in NAMED_MODELS.items()}
+    names = {name.lower(): architecture for name, architecture in NAMED_MODELS.items()}
     if model.lower() in names:
         return names[model.lower()]
     if not Path(model).is_file():
         raise ModelError(f"{model}: no such file, and no model of that name (names: {', '.join(NAMED_MODELS)})")
     try:
-        return read_json(model)
+        dictionary = read_json(model)
     except ValueError as error:
         raise ModelError(f"{model} is not JSON: {error}") from None
+    return Architecture.from_model_dict(dictionary)

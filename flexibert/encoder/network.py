@@ -4,7 +4,7 @@
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from flexibert.encoder.loss import summed_cross_entropy
 from flexibert.encoder.operations import (
     OPERATIONS,
     Dropout,
-    Operation,
     RelativePositions,
     SelfAttention,
     SpanConvolution,
@@ -38,10 +37,39 @@ class Output(NamedTuple):
     logits: Tensor
 
 
+class NetworkSettings(Protocol):
+    """What a network is built from: `EncoderSettings`, or transformers' configuration, which says the same."""
+
+    @property
+    def layers(self) -> tuple[LayerSettings, ...]: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def max_positions(self) -> int: ...
+    @property
+    def token_types(self) -> int: ...
+    @property
+    def positions(self) -> str: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def paper_padding(self) -> bool: ...
+    @property
+    def tie_word_embeddings(self) -> bool: ...
+    @property
+    def pad_token_id(self) -> int | None: ...
+    @property
+    def initializer_range(self) -> float: ...
+    @property
+    def initializer_width(self) -> int | None: ...
+    @property
+    def _attn_implementation(self) -> str | None: ...
+
+
 class Embeddings(nn.Module):
     """Word and token-type embeddings (and positions, where they are absolute), LayerNorm, dropout."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         hidden = settings.layers[0].hidden
         self.words = nn.Embedding(settings.vocab_size, hidden, padding_idx=settings.pad_token_id)
@@ -79,10 +107,11 @@ class FeedForward(nn.Module):
 class Layer(nn.Module):
     """Operations, add and norm; stacked feed-forward layers, add and norm; a projection where the width changes."""
 
-    def __init__(self, layer: LayerSettings, settings: Any) -> None:
+    def __init__(self, layer: LayerSettings, settings: NetworkSettings) -> None:
         super().__init__()
         reach = settings.max_positions if settings.positions == "relative_key" else None
-        self.operations: nn.ModuleList[Operation] = nn.ModuleList(
+        self.widths = [group.width for group in layer.groups]
+        self.operations = nn.ModuleList(
             OPERATIONS[group.operation](layer.hidden, group, reach, settings.dropout) for group in layer.groups
         )
         self.operation_output = nn.Linear(layer.hidden, layer.hidden)
@@ -95,9 +124,9 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, tokens: Tokens) -> Tensor:
         """(batch, length, hidden) to (batch, length, width of the next layer)."""
         contexts, offset = [], 0
-        for operation in self.operations:
+        for operation, width in zip(self.operations, self.widths, strict=True):
             contexts.append(operation(x, tokens, offset))
-            offset += operation.group.width
+            offset += width
         context = contexts[0] if len(contexts) == 1 else torch.cat(contexts, dim=-1)
         x = self.operation_norm(self.dropout(self.operation_output(context)) + x)
         x = self.feed_forward_norm(self.dropout(self.feed_forward(x)) + x)
@@ -111,13 +140,13 @@ class Encoder(nn.Module):
         settings: An `EncoderSettings`, or any object with its attributes (`FlexiBertConfig`).
     """
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
         self.embeddings = Embeddings(settings)
         self.layers = nn.ModuleList(Layer(layer, settings) for layer in settings.layers)
         groups = [group for layer in settings.layers for group in layer.groups]
-        self.transforms = sorted({group.parameter for group in groups if group.operation == "l"})
+        self.transforms = sorted({group.transform for group in groups if group.operation == "l"})
         # transformers sets these two on every module that has the first (PreTrainedModel.gradient_checkpointing_enable)
         self.gradient_checkpointing = False
         self._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
@@ -139,9 +168,13 @@ class Encoder(nn.Module):
             inputs_embeds: Word embeddings in place of ids; shape (batch, length, h[0]).
 
         Raises:
-            ModelError: A sequence too long, or (on the CPU, where looking costs nothing) an id outside the vocabulary.
+            ModelError: No input, a sequence too long, or an id outside the vocabulary (told on the CPU, where looking
+                costs nothing).
         """
-        self._check(input_ids if inputs_embeds is None else inputs_embeds, token_type_ids)
+        inputs = input_ids if inputs_embeds is None else inputs_embeds
+        if inputs is None:
+            raise ModelError("a model needs input_ids or inputs_embeds")
+        self._check(inputs, token_type_ids)
         x = self.embeddings(input_ids, token_type_ids, inputs_embeds)
         tokens = self.tokens(x, attention_mask)
         states = [x]
@@ -197,7 +230,7 @@ def _at_least_single(x: Tensor) -> torch.dtype:
 class MaskedLanguageHead(nn.Module):
     """Dense, GELU, LayerNorm, decoder to the vocabulary, at the last layer's width."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         hidden = settings.layers[-1].hidden
         self.dense = nn.Linear(hidden, hidden)
@@ -231,7 +264,7 @@ class MaskedLanguageHead(nn.Module):
 class ClassificationHead(nn.Module):
     """Pooler (tanh of a dense layer on the first token), dropout, linear classifier, as BERT's."""
 
-    def __init__(self, settings: Any, labels: int) -> None:
+    def __init__(self, settings: NetworkSettings, labels: int) -> None:
         super().__init__()
         hidden = settings.layers[-1].hidden
         self.pooler = nn.Linear(hidden, hidden)
@@ -258,7 +291,7 @@ class ClassificationHead(nn.Module):
 class MaskedLanguageModel(nn.Module):
     """Encoder and masked-language head."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = Encoder(settings)
@@ -285,7 +318,7 @@ class SequenceClassifier(nn.Module):
         labels: Number of classes; 1 for a regression.
     """
 
-    def __init__(self, settings: Any, labels: int) -> None:
+    def __init__(self, settings: NetworkSettings, labels: int) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = Encoder(settings)

@@ -266,7 +266,7 @@ class LinearTransform(Operation):
             scores = value.new_zeros(value.shape[0], self.heads, value.shape[2], value.shape[2])
             scores = scores if tokens.key_bias is None else scores + tokens.key_bias
         context = join_heads(weigh(scores, value, self.dropout_now))
-        kind = self.group.parameter
+        kind = self.group.transform
         return context + transform(x, kind, tokens.bases[kind])[..., offset : offset + self.group.width]
 
 
@@ -279,7 +279,7 @@ class SpanConvolution(Operation):
 
     def __init__(self, hidden: int, group: HeadGroup, max_positions: int | None, dropout: float) -> None:
         super().__init__(hidden, group, max_positions, dropout)
-        self.kernel_size, width = group.parameter, self.heads * self.head_size
+        self.kernel_size, width = group.kernel_size, self.heads * self.head_size
         self.key = nn.Linear(hidden, width)
         self.span_depthwise = nn.Parameter(torch.empty(hidden, self.kernel_size))
         self.span_pointwise = nn.Linear(hidden, width)

@@ -1,9 +1,8 @@
-"""What an encoder is built from: the model dictionary and the few settings that a design space leaves open."""
+"""What an encoder is built from: the architecture and the few settings that a design space leaves open."""
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -37,6 +36,18 @@ class HeadGroup:
     def width(self) -> int:
         """Width of the group's output."""
         return self.heads * self.head_size
+
+    @property
+    def kernel_size(self) -> int:
+        """Taps of the convolution of a `c` group."""
+        assert isinstance(self.parameter, int)
+        return self.parameter
+
+    @property
+    def transform(self) -> str:
+        """The transform of an `l` group, "dft" or "dct"."""
+        assert isinstance(self.parameter, str)
+        return self.parameter
 
     @property
     def split(self) -> tuple[int, int]:
@@ -109,7 +120,7 @@ class EncoderSettings:
     """Everything that fixes an encoder's shape and arithmetic; the content of a model's `config.json`.
 
     Attributes:
-        model: The model dictionary.
+        architecture: Its layers.
         vocab_size: Number of tokens.
         max_positions: Longest sequence, in tokens.
         token_types: Number of segments that a sequence may have (RoBERTa 1, BERT 2).
@@ -125,7 +136,7 @@ class EncoderSettings:
         attn_implementation: "sdpa" (PyTorch's fused attention where the operation allows it) or "eager".
     """
 
-    model: dict[str, Any] = field(default_factory=dict)
+    architecture: Architecture
     vocab_size: int = ROBERTA_VOCABULARY
     max_positions: int = ROBERTA_POSITIONS
     token_types: int = 1
@@ -139,11 +150,14 @@ class EncoderSettings:
     attn_implementation: str = "sdpa"
 
     def __post_init__(self) -> None:
-        layers = layers_of(Architecture.from_model_dict(self.model))
-        problems = list(self._problems(layers))
+        problems = list(self._problems(self.layers))
         if problems:
             raise ModelError(problems, heading="encoder settings are not usable" if len(problems) > 1 else "")
-        object.__setattr__(self, "layers", layers)
+
+    @cached_property
+    def layers(self) -> tuple[LayerSettings, ...]:
+        """What each layer is built of (see `layers_of`)."""
+        return layers_of(self.architecture)
 
     def _problems(self, layers: tuple[LayerSettings, ...]) -> Iterator[str]:
         for name in ("vocab_size", "max_positions", "token_types"):
@@ -171,12 +185,29 @@ class EncoderSettings:
 
     @classmethod
     def from_model_dict(cls, model: Mapping[str, Any], **settings: Any) -> "EncoderSettings":
-        """Settings of a model dictionary; `settings` are the other attributes."""
+        """Settings of a model dictionary; `settings` are the other attributes.
+
+        Raises:
+            DesignSpaceError: The dictionary cannot be built.
+            ModelError: A setting is unknown or cannot be used.
+        """
         unknown = sorted(set(settings) - {entry.name for entry in fields(cls)})
         if unknown:
             raise ModelError([f"unknown setting {name!r}" for name in unknown])
-        return cls(model=dict(model), **settings)
+        return cls(Architecture.from_model_dict(model), **settings)
 
-    def to_model_dict(self) -> dict[str, Any]:
-        """The model dictionary, free to change."""
-        return deepcopy(self.model)
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **changes: Any) -> "EncoderSettings":
+        """Settings of a `config.json`, whose other entries are left out, with some changed."""
+        held = {name: config[name] for name in CONFIG_KEYS if name in config} | changes
+        return cls.from_model_dict(held.pop("model", None), **held)
+
+    def to_config(self) -> dict[str, Any]:
+        """The part of `config.json` that describes the encoder."""
+        others = {name: getattr(self, name) for name in CONFIG_KEYS if name != "model"}
+        return {"model": self.architecture.to_model_dict()} | others
+
+
+# How attention is computed is the reader's choice and no part of a saved model.
+OUTSIDE_CONFIG = ("architecture", "attn_implementation")
+CONFIG_KEYS = ("model", *(entry.name for entry in fields(EncoderSettings) if entry.name not in OUTSIDE_CONFIG))

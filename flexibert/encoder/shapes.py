@@ -45,9 +45,9 @@ def operation_shapes(group: HeadGroup, hidden: int, max_positions: int | None) -
     if group.parameter == "wma":
         shapes["mixing"] = (head_size, head_size)
     if group.operation == "c":
-        shapes["span_depthwise"] = (hidden, group.parameter)
+        shapes["span_depthwise"] = (hidden, group.kernel_size)
         shapes |= linear("span_pointwise", hidden, width)
-        shapes |= linear("kernel", width, heads * group.parameter) | linear("convolved", hidden, width)
+        shapes |= linear("kernel", width, heads * group.kernel_size) | linear("convolved", hidden, width)
     return shapes
 
 

@@ -12,35 +12,38 @@ widths would seem to share most of their weights, with no layer in common. A ran
 transfer would: it cannot carry more than the smaller of two matrices holds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 from flexibert.encoder.settings import EncoderSettings, LayerSettings
 from flexibert.encoder.shapes import count, layer_shapes, relative_reach
 from flexibert.errors import ModelError
 from flexibert.seeds import derive_seed
+from flexibert.settings import TransferMode
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-Mode = Literal["ordered", "random-projection"]
-MODES = ("ordered", "random-projection")
+    from flexibert.encoder.checkpoint import PlainModel
+
+MODES = get_args(TransferMode)
 
 
-def predicted_overlap(source: Mapping[str, Any], target: Mapping[str, Any], **settings: Any) -> float:
-    """The overlap that `transfer` would return, from the model dictionaries alone (0.2 ms, no PyTorch).
+def predicted_overlap(source: Architecture, target: Architecture, **settings: Any) -> float:
+    """The overlap that `transfer` would return, from the architectures alone (0.2 ms, no PyTorch).
 
     Args:
-        source: Model dictionary of the trained model.
-        target: Model dictionary of the model that takes its weights.
+        source: The trained model.
+        target: The model that takes its weights.
         settings: Further attributes of `EncoderSettings`, the same for both, e.g. max_positions=64.
 
     Returns:
         In [0, 1]; 1 for equal models.
     """
-    left, right = (EncoderSettings.from_model_dict(model, **settings) for model in (source, target))
+    left, right = (EncoderSettings(architecture, **settings) for architecture in (source, target))
     reach = relative_reach(right)
     shared = sum(_shared(*pair, reach) for pair in agreeing(left.layers, right.layers))
     return shared / sum(_size(layer, reach) for layer in right.layers)
@@ -67,7 +70,7 @@ def _shared(source: LayerSettings, target: LayerSettings, max_positions: int | N
     return sum(prod(map(min, held[name], shape)) for name, shape in wanted.items() if name in held)
 
 
-def transfer(source: "nn.Module", target: "nn.Module", mode: Mode = "ordered", seed: int = 0) -> float:
+def transfer(source: "PlainModel", target: "PlainModel", mode: TransferMode = "ordered", seed: int = 0) -> float:
     """Put the weights of `source` into `target`, in place.
 
     Args:
@@ -104,7 +107,7 @@ def transfer(source: "nn.Module", target: "nn.Module", mode: Mode = "ordered", s
     return moved / total
 
 
-def _check_comparable(source: "nn.Module", target: "nn.Module") -> None:
+def _check_comparable(source: "PlainModel", target: "PlainModel") -> None:
     names = ("vocab_size", "max_positions", "token_types", "positions", "tie_word_embeddings")
     pairs = {name: (getattr(source.settings, name), getattr(target.settings, name)) for name in names}
     problems = [
@@ -123,7 +126,7 @@ def _layer_index(name: str, prefix: str) -> int | None:
     return int(parts[1]) if name.startswith(prefix) and parts[0] == "layers" else None
 
 
-def _put(source: "Tensor", target: "Tensor", name: str, mode: Mode, seed: int) -> int:
+def _put(source: "Tensor", target: "Tensor", name: str, mode: TransferMode, seed: int) -> int:
     """Transfer one parameter; returns how many of the target's entries count as transferred."""
     shared = prod(map(min, source.shape, target.shape))
     if mode == "random-projection" and source.shape != target.shape and _has_basis(name):

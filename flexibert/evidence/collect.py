@@ -116,6 +116,32 @@ def collect_evidence(
     write_csv(table, pandas.DataFrame(rows, columns=list(COLUMNS)))
 
 
+def kept_answers(results: str | Path, suite: str) -> Answers:
+    """A function that reads the answers of a model's trainings to the kept-away rows of a suite's tasks.
+
+    Trainings of which a task has failed are left out; where the final models are not scored on the suite, all their
+    tasks count.
+
+    Args:
+        results: The results folder.
+        suite: The suite whose mean was searched for.
+    """
+    layout = Layout(results)
+
+    def read(model: str, recipes: Sequence[str]) -> dict[str, TaskAnswers]:
+        files: dict[str, list[Path]] = {}
+        for recipe in recipes:
+            tasks = read_json(layout.score.path(model=model, recipe=recipe))["tasks"]
+            tasks = [task for task in tasks if task.startswith(f"{suite}-")] or list(tasks)
+            paths = {task: layout.tuned.answers.path(model=model, recipe=recipe, task=task) for task in tasks}
+            if all(path.is_file() for path in paths.values()):
+                for task, path in paths.items():
+                    files.setdefault(task, []).append(path)
+        return {task: TaskAnswers.load(paths) for task, paths in files.items()}
+
+    return read
+
+
 class _Known:
     """What the files say, and the scores of single trainings."""
 
@@ -214,18 +240,18 @@ def _of_scores(known: _Known, kind: RecipeKind, name: str, first: str, second: s
     parts = (budget, "validation", name, first, second)
     if first == second:
         return Compared(*parts, None, "it is the winner itself")
-    trained = [known.scores(model, kind) for model in (first, second)]
-    if not all(trained):
+    own, other = (known.scores(model, kind) for model in (first, second))
+    if not own or not other:
         return Compared(*parts, None, "no training went well")
-    return Compared(*parts, difference_of_scores(*trained))
+    return Compared(*parts, difference_of_scores(own, other))
 
 
 def _of_answers(known: _Known, answers: Answers, seed: int, name: str, model: str) -> Compared:
     asked = known.final["proposals"]
     parts = ("final", "test", name, known.winner, model)
     try:
-        both = [answers(each, known.recipes(asked, each)) for each in (known.winner, model)]
-        return Compared(*parts, difference_of_answers(*both, seed=seed))
+        own, other = (answers(each, known.recipes(asked, each)) for each in (known.winner, model))
+        return Compared(*parts, difference_of_answers(own, other, seed))
     except SearchError as error:
         return Compared(*parts, None, error.problems[0])
 
@@ -263,8 +289,8 @@ def _is_baseline(each: Compared) -> bool:
 
 
 def _comparison(each: Compared, known: _Known) -> Comparison:
-    ratios = [known.ratio(figure, each.first, each.second) for figure in ("ratio", "parameters")]
-    return Comparison(NAMES.get(each.against, each.against), each.difference, *ratios, missing=each.missing)
+    latency, size = (known.ratio(figure, each.first, each.second) for figure in ("ratio", "parameters"))
+    return Comparison(NAMES.get(each.against, each.against), each.difference, latency, size, each.missing)
 
 
 def _content(path: str | Path | None) -> dict[str, Any]:

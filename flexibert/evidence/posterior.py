@@ -16,6 +16,7 @@ from flexibert.errors import SearchError
 
 NOISE_POINTS, SHARE_POINTS = 120, 40  # of the grid over the noise and its share of the variance
 OUTLYING = 3.0  # robust deviations beyond which a model says no more of how models scatter
+ROUNDING = 1e-9  # of the scores' size: less is no deviation
 NORMAL_MAD = 1.4826  # deviation of a normal distribution over its median absolute deviation
 
 
@@ -124,7 +125,9 @@ def _robust(means: np.ndarray) -> np.ndarray:
     """The models' means with outliers drawn in: models that never learned would make all others seem far apart."""
     middle = np.median(means)
     reach = OUTLYING * NORMAL_MAD * np.median(np.abs(means - middle))
-    return np.clip(means, middle - reach, middle + reach) if reach > 0 else means
+    if reach <= ROUNDING * np.abs(means).max():  # half of the models or more are equal
+        return means
+    return np.clip(means, middle - reach, middle + reach)
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class _Grid:
         """None where there is but one model, or all are equal."""
         typical = _robust(summary.means)
         spread = float(typical.std(ddof=1)) if len(typical) > 1 else 0.0
-        scales = [scale for scale in (spread, summary.own_noise) if scale > 0]
+        scales = [scale for scale in (spread, summary.own_noise) if scale > ROUNDING * np.abs(typical).max()]
         if len(typical) == 1 or not scales:
             return None
         noise = np.geomspace(min(scales) / 20.0, 5.0 * max(scales), NOISE_POINTS)[:, None, None]

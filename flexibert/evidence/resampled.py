@@ -6,10 +6,11 @@ The formulas are those of the fine-tuning's metrics: 100 is perfect.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from flexibert.errors import TaskError
+from flexibert.errors import SearchError, TaskError
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,26 @@ class TaskAnswers:
     metrics: Sequence[str]
     groups: np.ndarray | None = None
     overlaps: np.ndarray | None = None
+
+    @classmethod
+    def load(cls, files: Sequence[str | Path]) -> "TaskAnswers":
+        """Join the answers.npz of a model's trainings on one task.
+
+        Raises:
+            SearchError: The files answer different rows, or there is none.
+        """
+        if not files:
+            raise SearchError("there are no answers to join; no training of the model has any")
+        loaded = []
+        for path in files:
+            with np.load(path, allow_pickle=False) as arrays:
+                loaded.append({name: arrays[name] for name in arrays.files})
+        first = loaded[0]
+        for path, other in zip(files, loaded, strict=True):
+            if any(not np.array_equal(first[name], other[name]) for name in ("labels", "groups", "metrics")):
+                raise SearchError(f"{path}: answers other rows than {files[0]}; make both again from the same task")
+        outputs = np.stack([one["outputs"] for one in loaded])
+        return cls(outputs, first["labels"], first["metrics"].tolist(), first["groups"], first["overlaps"])
 
     @property
     def units(self) -> np.ndarray:

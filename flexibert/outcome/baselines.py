@@ -20,7 +20,7 @@ BERT, HOMOGENEOUS = "bert", "homogeneous"
 RELATIVE = (BERT, HOMOGENEOUS)  # which model these are depends on the search
 
 Wanted = str | dict[str, Any]  # a baseline as the settings give it
-Sizes = Callable[[Sequence[dict[str, Any]]], list[int]]
+Sizes = Callable[[Sequence[Architecture]], list[int]]
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def nearest_bert(model: Architecture, space: DesignSpace, sizes: Sizes) -> Archi
     Args:
         model: The model that it is compared with.
         space: The design space.
-        sizes: Gives the numbers of parameters of model dictionaries.
+        sizes: Gives the numbers of parameters of models.
     """
     shapes = plain_berts(space)
     if not shapes:
         return None
-    own, *others = sizes([each.to_model_dict() for each in [model, *shapes]])
+    own, *others = sizes([model, *shapes])
     place = min(range(len(shapes)), key=lambda place: (abs(others[place] - own), others[place], place))
     return shapes[place]
 
@@ -100,7 +100,7 @@ def baselines_of(
         rivals: The models that are compared with them; each has a BERT of its size, and equal ones stand once.
         seen: All models that the search has trained, best first.
         space: The design space.
-        sizes: Gives the numbers of parameters of model dictionaries.
+        sizes: Gives the numbers of parameters of models.
     """
     found = []
     everyone = tuple(dict.fromkeys(rival.id for rival in rivals))
@@ -112,7 +112,7 @@ def baselines_of(
             alike = [model for model in seen if model.homogeneous][:1]
             found += [Baseline(name, each, everyone, "best model with equal layers that was seen") for each in alike]
         else:
-            model = Architecture.from_model_dict(NAMED_MODELS[name] if isinstance(entry, str) else entry)
+            model = NAMED_MODELS[name] if isinstance(entry, str) else Architecture.from_model_dict(entry)
             found.append(Baseline(name, model, everyone, "named in the settings"))
     return found
 
@@ -167,14 +167,17 @@ _ADD_SDP = "remove it, or add `sa: [sdp]` to the operations of the space"
 def _model_problems(
     place: str, entry: Wanted, space: DesignSpace, max_positions: int, vocabulary: int
 ) -> Iterator[str]:
-    dictionary = NAMED_MODELS[_canonical(entry) or ""] if isinstance(entry, str) else entry
     try:
-        model = Architecture.from_model_dict(dictionary, place)
+        model = (
+            NAMED_MODELS[_canonical(entry) or ""]
+            if isinstance(entry, str)
+            else Architecture.from_model_dict(entry, place)
+        )
     except UsageError as error:
         yield from error.problems
         return
     try:
-        EncoderSettings.from_model_dict(dictionary, max_positions=max_positions, vocab_size=vocabulary)
+        EncoderSettings(model, max_positions=max_positions, vocab_size=vocabulary)
     except UsageError as error:
         yield from (f"{place}: {problem}" for problem in error.problems)
     outside = space.problems(model)

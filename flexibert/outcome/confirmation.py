@@ -10,16 +10,17 @@ from typing import Any
 
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_json
-from flexibert.outcome.baselines import HOMOGENEOUS, Baseline, Wanted, baselines_of
+from flexibert.outcome.baselines import HOMOGENEOUS, Baseline, Sizes, Wanted, baselines_of
 from flexibert.outcome.leaderboard import believed, ranked
 from flexibert.run_index import asked_in
 from flexibert.runs import Recipe, RecipeKind, Run, RunName
 from flexibert.search.finer_level import scaled_pattern
 from flexibert.search.observations import read_observations
+from flexibert.settings import ScaleSettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 
-Costs = Callable[[Sequence[dict[str, Any]]], list[dict[str, int]]]
+Costs = Callable[[Sequence[Architecture]], list[dict[str, int]]]
 
 
 def choose_confirmed(
@@ -43,7 +44,7 @@ def choose_confirmed(
         seeds: Trainings of each model.
         baselines: `baselines` of the settings.
         space: Content of the design space's file.
-        costs: `parameters` and `flops_per_token` of model dictionaries.
+        costs: `parameters` and `flops_per_token` of models.
         out: Where the models, the baselines and their runs are written (JSON).
 
     Raises:
@@ -78,7 +79,7 @@ def choose_final(
     proposals: Sequence[str | Path],
     baselines: Sequence[Wanted],
     seeds: int,
-    scale_up: dict[str, int] | None,
+    scale_up: ScaleSettings | None,
     space: dict[str, Any],
     costs: Costs,
     out: str | Path,
@@ -92,9 +93,9 @@ def choose_final(
         proposals: proposal.json of all its rounds.
         baselines: `baselines` of the settings.
         seeds: Trainings of each model; of the scaled pattern, one.
-        scale_up: {"layers", "widths"}: factors by which the pattern is scaled up, or None.
+        scale_up: By what the pattern is scaled up, or None.
         space: Content of the design space's file.
-        costs: `parameters` and `flops_per_token` of model dictionaries.
+        costs: `parameters` and `flops_per_token` of models.
         out: Where the runs are written (JSON).
     """
     found = read_json(best)
@@ -103,7 +104,7 @@ def choose_final(
     beside = baselines_of(baselines, [winner], seen, DesignSpace.from_mapping(space), sizes(costs))
     runs = repeated(RecipeKind.FINAL, [winner, *(baseline.architecture for baseline in beside)], seeds)
     if scale_up:
-        larger = Architecture.from_model_dict(scaled_pattern(found["architecture"], **scale_up))
+        larger = scaled_pattern(winner, scale_up.layers, scale_up.widths)
         runs += [run for run in repeated(RecipeKind.FINAL, [larger], 1) if run not in runs]
     names = [_beside(baseline, costs) for baseline in beside]
     winner_entry = _entry(winner, costs) | {"recipe": runs[0]["recipe"]}
@@ -119,16 +120,15 @@ def repeated(kind: RecipeKind, models: Iterable[Architecture], seeds: int) -> li
     ]
 
 
-def sizes(costs: Costs) -> Callable[[Sequence[dict[str, Any]]], list[int]]:
-    """A function that gives the numbers of parameters of model dictionaries."""
+def sizes(costs: Costs) -> Sizes:
+    """A function that gives the numbers of parameters of models."""
     return lambda models: [row["parameters"] for row in costs(models)]
 
 
 def _entry(model: Architecture, costs: Costs) -> dict[str, Any]:
-    dictionary = model.to_model_dict()
-    [row] = costs([dictionary])
+    [row] = costs([model])
     figures = {key: row[key] for key in ("parameters", "flops_per_token")}
-    return {"model": model.id, "architecture": dictionary} | figures
+    return {"model": model.id, "architecture": model.to_model_dict()} | figures
 
 
 def _beside(baseline: Baseline, costs: Costs) -> dict[str, Any]:

@@ -1,27 +1,33 @@
 """From one level of a search to the next: crossing the best models (paper: hierarchy), and scaling a pattern up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.search.boshnas.beyond_library import proposed_beyond
 from flexibert.search.observations import read_observations
-from flexibert.space.architecture import Architecture
+from flexibert.settings import LibrarySettings
+from flexibert.space.architecture import Architecture, Layer
 from flexibert.space.crossing import cross
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library, build_library
 
+if TYPE_CHECKING:
+    import pandas
+
 
 def finer_library(
-    space: dict[str, Any],
+    space: Mapping[str, Any],
     level: int,
     observations: str | Path,
     library: str | Path,
     proposals: Sequence[str | Path],
-    settings: dict[str, Any],
+    settings: LibrarySettings,
+    parents: int,
+    parent_neighbours: int,
     seed: int,
     out_dir: str | Path,
 ) -> None:
@@ -33,7 +39,8 @@ def finer_library(
         observations: Observations of the level before.
         library: Library of the level before.
         proposals: proposal.json of all rounds of the level before.
-        settings: `library` of the configuration, and `parents` and `parent_neighbours` of the level before.
+        settings: How a library is built.
+        parents, parent_neighbours: Of the level before, see `best_parents`.
         seed: Of the sampling where the crossing gives more than `graphs` models.
         out_dir: Folder of the new library.
 
@@ -43,25 +50,25 @@ def finer_library(
     known = read_observations(observations)
     coarse = Library.load(library)
     beyond = proposed_beyond(proposals)
-    parents = best_parents(known, coarse, beyond, settings["parents"], settings["parent_neighbours"])
-    if not parents:
+    best = best_parents(known, coarse, beyond, parents, parent_neighbours)
+    if not best:
         raise SearchError(
             f"level {level}: no model of the level before was trained with success; there is none to cross"
         )
     design_space = DesignSpace.from_mapping(space)
-    models = cross(parents, design_space, level, settings["graphs"], seed)
+    models = cross(best, design_space, level, settings.graphs, seed)
     build_library(models, out_dir, settings, design_space, seed)
 
 
 def best_parents(
-    known: Any, library: Library, beyond: dict[str, dict[str, Any]], parents: int, neighbours: int
+    known: "pandas.DataFrame", library: Library, beyond: Mapping[str, Architecture], parents: int, neighbours: int
 ) -> list[Architecture]:
     """The best models by observed score, each followed by its nearest neighbours in the library; without repeats.
 
     Args:
         known: Observations; models that are neither in the library nor beyond it are left out.
         library: Library of the level.
-        beyond: Model dictionaries by name of the observed models beyond the library.
+        beyond: By name, the observed models beyond the library.
         parents: How many of the best models.
         neighbours: How many neighbours of each.
     """
@@ -70,11 +77,11 @@ def best_parents(
     ranked = ranked.sort_values("score", ascending=False, kind="stable")
     chosen: dict[Architecture, None] = {}
     for model in list(dict.fromkeys(ranked["model"]))[:parents]:
-        own = Architecture.from_model_dict(library.architectures[rows[model]] if model in rows else beyond[model])
+        own = library.architectures[rows[model]] if model in rows else beyond[model]
         apart = library.distances[rows[model]] if model in rows else _distances(own, library)
         nearest = [int(row) for row in np.argsort(np.asarray(apart), kind="stable")[: neighbours + 1]]
         near = [row for row in nearest if row != rows.get(model)][:neighbours]
-        chosen |= dict.fromkeys([own, *(Architecture.from_model_dict(library.architectures[row]) for row in near)])
+        chosen |= dict.fromkeys([own, *(library.architectures[row] for row in near)])
     return list(chosen)
 
 
@@ -83,19 +90,14 @@ def _distances(architecture: Architecture, library: Library) -> np.ndarray:
     return np.linalg.norm(library.embedding - library.placement().place(architecture), axis=1)
 
 
-def scaled_pattern(architecture: dict[str, Any], layers: int, widths: int) -> dict[str, Any]:
-    """A model dictionary with each layer repeated and each width multiplied.
+def scaled_pattern(architecture: Architecture, layers: int, widths: int) -> Architecture:
+    """A model with each layer repeated and each width (hidden size, number of heads, feed-forward) multiplied.
 
-    The paper's FlexiBERT-Large is FlexiBERT-Mini with `layers=6`, `widths=4` (hidden sizes, heads, feed-forward).
+    The paper's FlexiBERT-Large is FlexiBERT-Mini with `layers=6`, `widths=4`.
     """
-    scaled: dict[str, Any] = {"l": architecture["l"] * layers}
-    for key in "ohnfp":
-        if key in architecture:
-            scaled[key] = [_scaled(key, value, widths) for value in architecture[key] for _ in range(layers)]
-    return scaled
+    return Architecture(tuple(_widened(layer, widths) for layer in architecture.layers for _ in range(layers)))
 
 
-def _scaled(key: str, value: Any, widths: int) -> Any:
-    if key in "hn":
-        return value * widths
-    return [width * widths for width in value] if key == "f" else value
+def _widened(layer: Layer, factor: int) -> Layer:
+    heads = [head for head in layer.heads for _ in range(factor)]
+    return Layer.mixed(factor * layer.hidden, heads, tuple(factor * width for width in layer.feed_forward))

@@ -7,6 +7,7 @@ import numpy as np
 
 from flexibert.errors import SearchError
 from flexibert.runs import Reason
+from flexibert.space.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Pool:
             shape (candidates, columns).
         identity: Equal integers for candidates that are the same network (isomorphic); shape (candidates,).
         sizes: Number of parameters, or None where the candidates are not models; shape (candidates,).
-        architectures: Model dictionaries, or None where the candidates are not models.
+        architectures: The models, or None where the candidates are not models.
         groups: Which property each column of `features` encodes (equal integers for one property), or None where
             each column is a property of its own; shape (columns,).
         levels: Which category a one-hot column of `features` stands for, equal integers for equal categories of any
@@ -32,7 +33,7 @@ class Pool:
     features: np.ndarray
     identity: np.ndarray
     sizes: np.ndarray | None = None
-    architectures: list[dict] | None = None
+    architectures: list[Architecture] | None = None
     groups: np.ndarray | None = None
     levels: np.ndarray | None = None
 
@@ -40,8 +41,8 @@ class Pool:
         return len(self.ids)
 
     @property
-    def models(self) -> list[dict]:
-        """Model dictionaries of the candidates.
+    def models(self) -> list[Architecture]:
+        """The candidates' architectures.
 
         Raises:
             SearchError: The candidates are not models.

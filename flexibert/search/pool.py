@@ -24,13 +24,12 @@ def pool_from_library(folder: str | Path, embedding: str = "transformer2vec") ->
 
     check_embedding(embedding)
     library = Library.load(folder)
-    architectures = [Architecture.from_model_dict(model) for model in library.architectures]
-    columns = model_columns(architectures)
+    columns = model_columns(library.architectures)
     return Pool(
         ids=library.ids,
         embedding=columns["features"] if embedding == "naive" else library.embedding,
-        identity=np.arange(len(architectures)),
-        sizes=np.array([encoder_size(architecture) for architecture in architectures]),
+        identity=np.arange(len(library)),
+        sizes=np.array([encoder_size(architecture) for architecture in library.architectures]),
         architectures=library.architectures,
         **columns,
     )

@@ -4,7 +4,7 @@ A round is a pure function of the observations before it and of the seed (paper,
 surrogates are the method's). Nothing is remembered between rounds but the files that they write.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,13 @@ from flexibert.search.observations import best_run, read_observations
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
 from flexibert.seeds import derive_seed
+from flexibert.settings import LevelSettings, SearchSettings, TransferSettings
+from flexibert.space.architecture import Architecture
 
 if TYPE_CHECKING:
     import pandas
 
-Overlap = Callable[[dict, dict], float]
+Overlap = Callable[[Architecture, Architecture], float]
 
 # Proposals that are meant to find a better model; others explore and say nothing about convergence.
 OPTIMISING = (Reason.OPTIMISATION, Reason.BASELINE)
@@ -45,13 +47,13 @@ class Level:
     """What one round of one level knows.
 
     Attributes:
-        keys: Settings of the level (`search.levels` in the configuration).
+        settings: How the level is searched.
         pool: The candidates within the constraints.
         history: Observations of this level and of the levels before, oldest first.
         round_number: 0 for the initial design.
     """
 
-    keys: dict[str, Any]
+    settings: LevelSettings
     pool: Pool
     history: "pandas.DataFrame"
     round_number: int
@@ -59,7 +61,7 @@ class Level:
     @property
     def own(self) -> "pandas.DataFrame":
         """Observations of this level alone."""
-        return self.history[self.history["level"] == self.keys["level"]]
+        return self.history[self.history["level"] == self.settings.level]
 
     @property
     def observations(self) -> Observations:
@@ -76,9 +78,9 @@ class Level:
             return Phase.INITIAL
         if (self.own["reason"] == Reason.RETUNING).any():
             return Phase.CONVERGED
-        if self.round_number < self.keys["rounds"] and stalled(self.own) < self.keys["patience"]:
+        if self.round_number < self.settings.rounds and stalled(self.own) < self.settings.patience:
             return Phase.SEARCH
-        return Phase.RETUNING if self.keys["aleatoric"] and self.own["score"].notna().any() else Phase.CONVERGED
+        return Phase.RETUNING if self.settings.aleatoric and self.own["score"].notna().any() else Phase.CONVERGED
 
 
 def stalled(observations: "pandas.DataFrame") -> int:
@@ -95,17 +97,17 @@ def stalled(observations: "pandas.DataFrame") -> int:
 def propose_round(
     name: str,
     round_number: int,
-    search: dict[str, Any],
-    level: dict[str, Any],
-    transfer: dict[str, Any],
+    search: SearchSettings,
+    level: LevelSettings,
+    transfer: TransferSettings,
     library: str | Path,
     observations: str | Path | None,
     proposals: Sequence[str | Path],
-    space: dict[str, Any],
+    space: Mapping[str, Any],
     overlap: Overlap,
     costs: Costs,
     seed: int,
-    out: str | Path,
+    proposal: str | Path,
     predictions: str | Path,
 ) -> None:
     """Choose the models of one round and write them with the reason for each.
@@ -113,60 +115,61 @@ def propose_round(
     Args:
         name: The search's name.
         round_number: 0 for the initial design.
-        search: Method, embedding, candidates and constraints (`search` in the configuration).
-        level: Settings of the level.
-        transfer: Least overlap for a transfer.
+        search: Method, embedding, candidates and constraints.
+        level: How the level is searched.
+        transfer: Tells the least overlap for a transfer.
         library: Folder of the level's library.
         observations: Table of the round before, of the level before, or None.
         proposals: proposal.json of the rounds before, oldest first.
         space: Content of the design space's file.
-        overlap: Share of the second model's parameters that the first can give; arguments are model dictionaries.
-        costs: `parameters` and `flops_per_token` of model dictionaries.
+        overlap: Share of the second model's parameters that the first can give.
+        costs: `parameters` and `flops_per_token` of models.
         seed: The search's seed.
-        out, predictions: Where the proposal (JSON) and the surrogate's view of the candidates (parquet) are written.
+        proposal: Where the proposal is written (JSON).
+        predictions: Where the surrogate's view of the candidates is written (parquet).
 
     Raises:
         SearchError: No candidate lies within the constraints.
     """
-    pool = constrained(pool_from_library(library, search["embedding"]), Path(library), search)
+    pool = constrained(pool_from_library(library, search.embedding), Path(library), search)
     inside = set(pool.ids)
-    way_out = WayOut.of_library(library, space, level["level"], costs, search)
+    way_out = WayOut.of_library(library, space, level.level, costs, search)
     if way_out:
         pool = way_out.rejoin(pool, proposals)
     state = Level(level, pool, read_observations(observations), round_number)
-    method = method_named(search["method"])
+    method = method_named(search.method)
     phase = state.phase
     known = state.observations
     if phase == Phase.INITIAL:
-        drawn = method_named("random").propose(known, pool, level["initial"], derive_seed(seed, level["level"]))
-        chosen = [Proposal(proposal.index, Reason.INITIAL) for proposal in drawn]
+        drawn = method_named("random").propose(known, pool, level.initial, derive_seed(seed, level.level))
+        chosen = [Proposal(candidate.index, Reason.INITIAL) for candidate in drawn]
     elif phase == Phase.SEARCH:
         if way_out:
             pool = way_out.extend(pool, known)
-        chosen = method.propose(known, pool, level["batch"], seed)
+        chosen = method.propose(known, pool, level.batch, seed)
     elif phase == Phase.RETUNING:
-        chosen = propose_again(method, known, pool, level["aleatoric"], seed)
+        chosen = propose_again(method, known, pool, level.aleatoric, seed)
     else:
         chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
-    runs = [_run(proposal, pool, state.history, transfer, overlap) for proposal in chosen]
+    runs = [_run(candidate, pool, state.history, transfer, overlap) for candidate in chosen]
     if way_out:
         runs = [way_out.mark(run, inside) for run in runs]
     best = best_run(state.history)
     write_parquet(predictions, _prediction_table(pool, view))
     made = Round(
         search=name,
-        level=level["level"],
+        level=level.level,
         number=round_number,
         phase=phase if runs else Phase.CONVERGED,
         converged=not runs and round_number > 0,
         best=best,
         runs=tuple(runs),
     )
-    write_json(out, made.to_mapping())
+    write_json(proposal, made.to_mapping())
 
 
-def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
+def constrained(pool: Pool, library: Path, search: SearchSettings) -> Pool:
     """The candidates that the search may propose: within its constraints, homogeneous where it says so.
 
     Raises:
@@ -177,9 +180,7 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
     costs = pandas.read_parquet(LibraryFiles(library).costs).set_index("id").loc[pool.ids]
     keep = np.ones(len(pool), dtype=bool)
     problems = []
-    for key, limit in search["constraints"].items():
-        if limit is None:
-            continue
+    for key, limit in search.constraints.limits.items():
         within = costs[key].to_numpy() <= limit
         if not within.any():
             problems.append(
@@ -187,8 +188,8 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
                 f"the smallest has {costs[key].min():g}"
             )
         keep &= within
-    if search["models"] == "homogeneous":
-        keep &= np.array([is_homogeneous(model) for model in pool.models])
+    if search.models == "homogeneous":
+        keep &= np.array([model.homogeneous for model in pool.models])
     if not keep.any() and not problems:
         problems.append("search: no model of the library meets all of search.constraints and search.models; relax one")
     if problems:
@@ -196,12 +197,9 @@ def constrained(pool: Pool, library: Path, search: dict[str, Any]) -> Pool:
     return pool.take(np.flatnonzero(keep))
 
 
-def is_homogeneous(model: dict[str, Any]) -> bool:
-    """Whether all layers of a model dictionary are equal."""
-    return all(len({repr(layer) for layer in model[key]}) == 1 for key in "ohnfp" if key in model)
-
-
-def _run(proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: dict, overlap: Overlap) -> Run:
+def _run(
+    proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: TransferSettings, overlap: Overlap
+) -> Run:
     """What is to be trained: a proposal with the origin of its weights."""
     model, architecture = pool.ids[proposal.index], pool.models[proposal.index]
     source, share = None, None
@@ -210,9 +208,9 @@ def _run(proposal: Proposal, pool: Pool, history: "pandas.DataFrame", transfer: 
     else:  # the very first models find no trained one: they are what the others take from
         recipe = Recipe(RecipeKind.SCRATCH)
         found, given = best_source(architecture, pool, history, overlap)
-        if found is not None and given >= transfer["overlap"]:
+        if found is not None and given >= transfer.overlap:
             recipe, source, share = Recipe.transferred_from(found), found, given
-    run = Run(RunName(model, recipe), architecture, source, share)
+    run = Run(RunName(model, recipe), architecture.to_model_dict(), source, share)
     figures = {key: getattr(proposal, key) for key in ("mean", "aleatoric", "epistemic", "acquisition")}
     figures = {key: None if value is None else round(float(value), 6) for key, value in figures.items()}
     return replace(run, further=figures | {"reason": proposal.reason, "explanation": _explanation(proposal, run)})
@@ -224,7 +222,7 @@ def _times_retuned(model: str, history: "pandas.DataFrame") -> int:
 
 
 def best_source(
-    architecture: dict, pool: Pool, history: "pandas.DataFrame", overlap: Overlap
+    architecture: Architecture, pool: Pool, history: "pandas.DataFrame", overlap: Overlap
 ) -> tuple[RunName | None, float]:
     """The trained run that can give a model the largest share of its parameters, and that share.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flexibert.files import read_json, write_json
+from flexibert.runs import Status
 
 LEFT_OUT_OF_EIGHT = "wnli"  # NAS-BERT and others report the mean over the other eight tasks
 
@@ -25,14 +26,14 @@ def aggregate(results: list[str | Path], suite: str, out: str | Path) -> None:
     suites: dict[str, list[dict[str, Any]]] = {}
     for result in sorted(best, key=lambda result: result["task"]):
         suites.setdefault(result["task"].partition("-")[0], []).append(result)
-    failed = [result for result in suites[suite] if result["status"] == "failed"]
+    failed = [result for result in suites[suite] if result["status"] == Status.FAILED]
     eight = [result for result in suites[suite] if result["task"] != f"{suite}-{LEFT_OUT_OF_EIGHT}"]
     write_json(
         out,
         {
             "model": model,
             "recipe": recipe,
-            "status": "failed" if failed else "ok",
+            "status": Status.FAILED if failed else Status.OK,
             "reason": failed[0]["reason"] if failed else None,
             "score": _mean(suites[suite]),
             "eight": _mean(eight),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from flexibert.errors import ConfigError
+from flexibert.settings import JobsSettings, Precision
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class Hardware:
     """
 
     device: torch.device
-    precision: str
+    precision: Precision
     threads: int
     rank: int = 0
     processes: int = 1
 
     @classmethod
-    def from_settings(cls, jobs: dict[str, Any], precision: str) -> "Hardware":
+    def from_settings(cls, jobs: JobsSettings, precision: Precision) -> "Hardware":
         """Set this process up as the `jobs` section of the configuration says.
 
         Under torchrun, rank and number of processes come from its environment.
@@ -43,19 +44,19 @@ class Hardware:
         """
         rank, local_rank = int(os.environ.get("RANK", 0)), int(os.environ.get("LOCAL_RANK", 0))
         processes, local_processes = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        gpus = torch.cuda.device_count() if jobs["device"] != "cpu" else 0
-        if jobs["device"] == "cuda" and gpus == 0:
+        gpus = torch.cuda.device_count() if jobs.device != "cpu" else 0
+        if jobs.device == "cuda" and gpus == 0:
             raise ConfigError("jobs.device: cuda is asked for, but torch sees no GPU here; use auto or cpu")
         if 0 < gpus < local_processes:
             raise ConfigError(
                 f"pretrain.devices: {local_processes} processes share {gpus} GPUs; ask for at most {gpus}"
             )
-        torch.set_num_threads(jobs["threads"])
+        torch.set_num_threads(jobs.threads)
         device = torch.device("cuda", local_rank) if gpus else torch.device("cpu")
         if gpus:
             torch.cuda.set_device(device)
             _deterministic_cuda()
-        return cls(device, precision, jobs["threads"], rank, processes)
+        return cls(device, precision, jobs.threads, rank, processes)
 
     @property
     def leads(self) -> bool:
@@ -99,7 +100,8 @@ def _deterministic_cuda() -> None:
     """Ask for kernels that add in a fixed order; an operation that has none runs as it is."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # A property of the module, which torch does not declare.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 

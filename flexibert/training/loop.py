@@ -8,7 +8,7 @@ several processes compute the step that one process would.
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from flexibert.log import Progress
 from flexibert.seeds import derive_seed
 from flexibert.training.hardware import CostMeter, Hardware
-from flexibert.training.optimiser import AdamW, Recipe
+from flexibert.training.optimiser import AdamW, OptimiserSettings
 from flexibert.training.state import StateKeeper
 
 MEMORY = 0.9  # weight of the past in that running mean: it looks back about ten steps
 LAST_STATE_SECONDS = 60.0  # a job that took longer saves its last state too, lest writing the results should fail
+
+
+Row = dict[str, Any]  # of a history: numbers by name, None where there is none yet
 
 
 class DivergenceError(RuntimeError):
@@ -59,10 +62,10 @@ class History:
 
     step: int = 0
     tokens: int = 0
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     best_row: int | None = None
     first_loss: float | None = None
-    running_loss: float | None = None
+    running_loss: float = 0.0
     loss_sum: float = 0.0
     loss_steps: int = 0
 
@@ -89,7 +92,7 @@ class Training:
 
     Args:
         network: Called with a micro-batch's inputs, returns something with a scalar `loss`; already on the device.
-        recipe: Steps, rates, clipping.
+        settings: Steps, rates, clipping.
         batches: Micro-batches of optimiser step 1, 2, ...; over several processes, the same list in each.
         evaluate: Figures of the present weights (e.g. validation_loss), called after every `evaluate_every` steps
             and after the last.
@@ -106,7 +109,7 @@ class Training:
     def __init__(
         self,
         network: nn.Module,
-        recipe: Recipe,
+        settings: OptimiserSettings,
         batches: Callable[[int], list[MicroBatch]],
         evaluate: Callable[[], dict[str, float]],
         evaluate_every: int,
@@ -115,14 +118,14 @@ class Training:
         keeper: StateKeeper | None,
         progress: Progress | None,
         score: str | None = None,
-        stop: Callable[[list[dict[str, float]]], bool] = lambda rows: False,
+        stop: Callable[[list[Row]], bool] = lambda rows: False,
         blow_up: float = math.inf,
     ) -> None:
-        self.network, self.recipe, self.hardware, self.seed = network, recipe, hardware, seed
+        self.network, self.settings, self.hardware, self.seed = network, settings, hardware, seed
         self.batches, self.evaluate, self.evaluate_every = batches, evaluate, evaluate_every
         self.keeper, self.progress, self.score = keeper, progress, score
         self.stop, self.blow_up = stop, blow_up
-        self.optimiser = AdamW(network, recipe)
+        self.optimiser = AdamW(network, settings)
         self.history = History()
         self.best: dict[str, Tensor] = {}
         self.start = {name: value.detach().cpu().clone() for name, value in self._weights().items()}
@@ -148,14 +151,14 @@ class Training:
         if self.hardware.processes > 1:
             self._wrapped = nn.parallel.DistributedDataParallel(self.network)
         self.network.train()
-        while self.history.step < self.recipe.steps and not self._stopped():
+        while self.history.step < self.settings.steps and not self._stopped():
             self._step()
-            if self.history.step % self.evaluate_every == 0 or self.history.step == self.recipe.steps:
+            if self.history.step % self.evaluate_every == 0 or self.history.step == self.settings.steps:
                 self._evaluate()
             if self.keeper is not None and self.keeper.due(self.history.step):
-                self._save()
+                self._save(self.keeper)
         if self.keeper is not None and self.meter.seconds() > LAST_STATE_SECONDS:
-            self._save()
+            self._save(self.keeper)
         return self.history
 
     def use_best(self) -> None:
@@ -186,8 +189,7 @@ class Training:
             micro_batch = micro_batches[position]
             torch.manual_seed(derive_seed(self.seed, "dropout", step, position))
             inputs = {name: value.to(self.hardware.device) for name, value in micro_batch.inputs.items()}
-            waits = self.hardware.processes > 1 and position != mine[-1]
-            with self._wrapped.no_sync() if waits else nullcontext():
+            with self._apart() if position != mine[-1] else nullcontext():
                 with self.hardware.autocast():
                     loss = self._wrapped(**inputs).loss.float() * micro_batch.share
                 # Processes average their gradients, but shares are of the whole step.
@@ -200,6 +202,12 @@ class Training:
             pace = self.history.tokens / max(self.meter.seconds(), 1e-9)
             with suppress(OSError):  # progress.json on a full disk is no reason to stop
                 self.progress.update(step, tokens_per_second=pace, loss=self.history.running_loss)
+
+    def _apart(self) -> AbstractContextManager[Any]:
+        """Context in which the processes do not yet exchange their gradients."""
+        if isinstance(self._wrapped, nn.parallel.DistributedDataParallel):
+            return self._wrapped.no_sync()
+        return nullcontext()
 
     def _batches_of(self, step: int) -> list[MicroBatch]:
         """The micro-batches of a step; a GPU works on one step while the CPU prepares the next."""
@@ -224,7 +232,7 @@ class Training:
             torch.distributed.all_reduce(value)
         return value
 
-    def measure(self) -> dict[str, float]:
+    def measure(self) -> Row:
         """Figures of the present weights, and where the training stands: a row of the history."""
         self.network.eval()
         with torch.inference_mode():
@@ -234,7 +242,7 @@ class Training:
         return {
             "step": history.step,
             "tokens": history.tokens,
-            "learning_rate": self.recipe.rate(history.step),
+            "learning_rate": self.settings.rate(history.step),
             "train_loss": history.loss_sum / history.loss_steps if history.loss_steps else None,
             **figures,
         }
@@ -254,12 +262,12 @@ class Training:
         """Parameters and buffers by name, shared ones once."""
         return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
 
-    def _save(self) -> None:
+    def _save(self, keeper: StateKeeper) -> None:
         tensors = {f"network.{name}": value for name, value in self._weights().items()}
         tensors |= {f"optimiser.{name}": value for name, value in self.optimiser.state().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         facts = {"history": vars(self.history), "seconds": self.meter.seconds(), "joules": self.meter.joules()}
-        self.keeper.save(self.history.step, tensors, facts)
+        keeper.save(self.history.step, tensors, facts)
 
     def _resume(self) -> None:
         """Take up the newest state, the same in every process."""

@@ -1,15 +1,16 @@
 """AdamW and its schedule, as BERT's descendants use them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from flexibert.settings import FinetuneSettings, PretrainSettings
+
 
 @dataclass(frozen=True)
-class Recipe:
+class OptimiserSettings:
     """How weights are updated.
 
     Attributes:
@@ -31,16 +32,18 @@ class Recipe:
     gradient_clip: float | None
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any], steps: int, warmup_steps: int, learning_rate: float) -> "Recipe":
-        """Recipe of a `pretrain` or `finetune` section of the configuration."""
+    def of_section(
+        cls, settings: PretrainSettings | FinetuneSettings, steps: int, warmup_steps: int, learning_rate: float
+    ) -> "OptimiserSettings":
+        """What a section says of all trainings alike, with the steps and the peak rate of one."""
         return cls(
             steps=steps,
             warmup_steps=warmup_steps,
             learning_rate=learning_rate,
-            betas=(settings["betas"][0], settings["betas"][1]),
-            epsilon=settings["epsilon"],
-            weight_decay=settings["weight_decay"],
-            gradient_clip=settings["gradient_clip"],
+            betas=settings.betas,
+            epsilon=settings.epsilon,
+            weight_decay=settings.weight_decay,
+            gradient_clip=settings.gradient_clip,
         )
 
     def rate(self, step: int) -> float:
@@ -62,8 +65,8 @@ class AdamW:
     because its constructor imports the compiler (measured: 1.5 s, in every one of a search's many jobs).
     """
 
-    def __init__(self, module: nn.Module, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, module: nn.Module, settings: OptimiserSettings) -> None:
+        self.settings = settings
         self.parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
         self.first = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
         self.second = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
@@ -72,7 +75,7 @@ class AdamW:
         }
         # Vectors are biases and the scales and shifts of LayerNorm.
         self.groups = [
-            ([name for name, value in self.parameters.items() if value.ndim >= 2], recipe.weight_decay),
+            ([name for name, value in self.parameters.items() if value.ndim >= 2], settings.weight_decay),
             ([name for name, value in self.parameters.items() if value.ndim < 2], 0.0),
         ]
 
@@ -80,29 +83,29 @@ class AdamW:
         """Norm of the whole gradient before clipping (a scalar tensor); the gradient is scaled down in place."""
         gradients = [value.grad for value in self.parameters.values() if value.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        if self.recipe.gradient_clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.parameters.values(), self.recipe.gradient_clip, norm)
+        if self.settings.gradient_clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters.values(), self.settings.gradient_clip, norm)
         return norm
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Apply the gradients as optimiser step `step` (counted from 1) and forget them."""
         for names, decay in self.groups:
-            moved = [name for name in names if self.parameters[name].grad is not None]
+            moved = {name: grad for name in names if (grad := self.parameters[name].grad) is not None}
             adamw(
                 [self.parameters[name] for name in moved],
-                [self.parameters[name].grad for name in moved],
+                list(moved.values()),
                 [self.first[name] for name in moved],
                 [self.second[name] for name in moved],
                 [],
                 [self.counts[name] for name in moved],
                 fused=True,
                 amsgrad=False,
-                beta1=self.recipe.betas[0],
-                beta2=self.recipe.betas[1],
-                lr=self.recipe.rate(step),
+                beta1=self.settings.betas[0],
+                beta2=self.settings.betas[1],
+                lr=self.settings.rate(step),
                 weight_decay=decay,
-                eps=self.recipe.epsilon,
+                eps=self.settings.epsilon,
                 maximize=False,
             )
         for value in self.parameters.values():

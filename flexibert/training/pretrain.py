@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +14,20 @@ from flexibert.data.tokenizer import tokenizer_facts
 from flexibert.encoder.checkpoint import save_model
 from flexibert.encoder.network import MaskedLanguageModel
 from flexibert.encoder.settings import EncoderSettings
-from flexibert.files import file_digest, write_json, write_text
+from flexibert.files import write_json, write_text
 from flexibert.log import Progress
+from flexibert.runs import Status
 from flexibert.seeds import derive_seed
+from flexibert.settings import PretrainSettings
 from flexibert.stages import REVISION
 from flexibert.training.hardware import Hardware, process_group
-from flexibert.training.loop import DivergenceError, MicroBatch, Training
+from flexibert.training.job import PretrainJob
+from flexibert.training.loop import DivergenceError, MicroBatch, Row, Training
 from flexibert.training.masking import IGNORED, Masker
-from flexibert.training.optimiser import Recipe
+from flexibert.training.optimiser import OptimiserSettings
 from flexibert.training.processes import needs_launch, run_processes
 from flexibert.training.results import whole_results
-from flexibert.training.state import StateKeeper, identity_of
+from flexibert.training.state import StateKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -37,57 +39,32 @@ HELD_OUT_SEED = 0  # every model is measured on the same held-out sequences with
 CURVE_COLUMNS = ("step", "tokens", "learning_rate", "train_loss", "validation_loss")
 
 
-def pretrain(
-    run: dict[str, Any],
-    manifest: str | Path,
-    tokenizer: str | Path,
-    settings: dict[str, Any],
-    model_settings: dict[str, Any],
-    seed: int,
-    resume: str | Path,
-    out: str | Path,
-    jobs: dict[str, Any],
-) -> None:
+def pretrain(job: PretrainJob) -> None:
     """Train one architecture from scratch and write its results.
 
-    A training that diverges is a result: the card says "failed" and why.
+    A training that diverges is a result: the card says "failed" and why. The folder `job.out` receives config.json,
+    model.safetensors, card.json, curve.csv and cost.json.
 
     Args:
-        run: model, recipe, architecture (model dictionary), origin, source, overlap; repeated in the card.
-        manifest: corpus/manifest.json.
-        tokenizer: tokenizer.json with its facts beside it.
-        settings: The section `pretrain` of the configuration.
-        model_settings: The section `model`.
-        seed: Seed of this job; initial weights, batches, masks and dropout follow from it.
-        resume: Folder of the training state; removed when the results are written.
-        out: Folder that receives config.json, model.safetensors, card.json, curve.csv and cost.json.
-        jobs: The section `jobs`.
+        job: Initial weights, batches, masks and dropout follow from its seed.
 
     Raises:
         ConfigError: A device that is not there.
         UsageError: The results cannot be written.
         SupersededError: Another process has taken over this job.
     """
-    if needs_launch(settings["devices"]):
-        arguments = (run, manifest, tokenizer, settings, model_settings, seed, resume, out, jobs)
-        run_processes("flexibert.training.pretrain:pretrain", arguments, settings["devices"], jobs)
+    if needs_launch(job.settings.devices):
+        run_processes("flexibert.training.pretrain:pretrain", job)
         return
-    torch.manual_seed(derive_seed(seed, "weights"))
-    network = new_network(run["architecture"], tokenizer, model_settings)
-    inputs = {"manifest": file_digest(manifest), "tokenizer": file_digest(tokenizer)}
-    identity = identity_of(
-        run=run, settings=settings, model=model_settings, seed=seed, revision=REVISION["pretrain"], **inputs
-    )
-    train_and_write(network, run, Text(manifest, tokenizer, settings), settings, seed, identity, resume, out, jobs)
+    train_and_write(job, new_network(job), job.identity(REVISION["pretrain"]))
 
 
-def new_network(
-    architecture: dict[str, Any], tokenizer: str | Path, model_settings: dict[str, Any]
-) -> MaskedLanguageModel:
-    """A freshly drawn model (from torch's global generator) for a tokenizer's vocabulary."""
-    facts = tokenizer_facts(tokenizer)
+def new_network(job: PretrainJob) -> MaskedLanguageModel:
+    """A job's model, freshly drawn for its tokenizer's vocabulary."""
+    torch.manual_seed(derive_seed(job.seed, "weights"))
+    facts = tokenizer_facts(job.tokenizer)
     settings = EncoderSettings.from_model_dict(
-        architecture, vocab_size=facts.vocabulary, pad_token_id=facts.pad, **model_settings
+        job.run.architecture, vocab_size=facts.vocabulary, pad_token_id=facts.pad, **job.model.to_mapping()
     )
     return MaskedLanguageModel(settings)
 
@@ -96,17 +73,17 @@ class Text:
     """Masked batches of the corpus, each a function of its step.
 
     Args:
-        manifest, tokenizer: As of `pretrain`.
-        settings: batch, micro_batch, length, mask_rate, evaluate_sequences of the section `pretrain`.
+        manifest, tokenizer: As of `PretrainJob`.
+        settings: Its batch, micro_batch, length, mask_rate and evaluate_sequences count.
     """
 
-    def __init__(self, manifest: str | Path, tokenizer: str | Path, settings: dict[str, Any]) -> None:
+    def __init__(self, manifest: str | Path, tokenizer: str | Path, settings: PretrainSettings) -> None:
         facts = tokenizer_facts(tokenizer)
-        self.batch, self.micro_batch = settings["batch"], settings["micro_batch"]
-        self.masker = Masker(settings["mask_rate"], facts.vocabulary, facts.mask, facts.special)
-        self.train = TokenShards(manifest, "train", settings["length"])
-        self.held_out = TokenShards(manifest, "validation", settings["length"])
-        sequences = min(settings["evaluate_sequences"], len(self.held_out))
+        self.batch, self.micro_batch = settings.batch, settings.micro_batch
+        self.masker = Masker(settings.mask_rate, facts.vocabulary, facts.mask, facts.special)
+        self.train = TokenShards(manifest, "train", settings.length)
+        self.held_out = TokenShards(manifest, "validation", settings.length)
+        sequences = min(settings.evaluate_sequences, len(self.held_out))
         self.held_out_batches = math.ceil(sequences / self.micro_batch)
 
     def micro_batches(self, step: int, seed: int) -> list[MicroBatch]:
@@ -133,33 +110,24 @@ class Text:
             yield {"input_ids": torch.from_numpy(inputs), "labels": torch.from_numpy(labels)}, predicted
 
 
-def train_and_write(
-    network: nn.Module,
-    run: dict[str, Any],
-    text: Text,
-    settings: dict[str, Any],
-    seed: int,
-    identity: str,
-    resume: str | Path,
-    out: str | Path,
-    jobs: dict[str, Any],
-) -> None:
-    """Train `network` in place by `settings`, from its newest state on, and write a run's results."""
-    hardware = Hardware.from_settings(jobs, settings["precision"])
+def train_and_write(job: PretrainJob, network: MaskedLanguageModel, identity: str) -> None:
+    """Train `network` in place as the job says, from its newest state on, and write the run's results."""
+    settings, hardware = job.settings, Hardware.from_settings(job.jobs, job.settings.precision)
+    text = Text(job.manifest, job.tokenizer, settings)
     with process_group(hardware):
-        keeper = progress = None
+        keeper = job.keeper(identity) if hardware.leads else None
+        progress = None
         if hardware.leads:
-            keeper = StateKeeper(resume, identity, jobs["save_every_steps"], jobs["save_every_minutes"])
-            progress = Progress(f"pretrain {run['model']}", settings["steps"], Path(resume) / "progress.json")
+            progress = Progress(f"pretrain {job.run.name.model}", settings.steps, job.resume / "progress.json")
         network.to(hardware.device)
         training = Training(
             network,
-            Recipe.from_settings(settings, settings["steps"], settings["warmup_steps"], settings["learning_rate"]),
-            lambda step: text.micro_batches(step, seed),
+            OptimiserSettings.of_section(settings, settings.steps, settings.warmup_steps, settings.learning_rate),
+            lambda step: text.micro_batches(step, job.seed),
             lambda: {"validation_loss": held_out_loss(network, text, hardware)},
-            settings["evaluate_every"],
+            settings.evaluate_every,
             hardware,
-            seed,
+            job.seed,
             keeper,
             progress,
             blow_up=BLOW_UP,
@@ -171,10 +139,11 @@ def train_and_write(
                 training.history.rows.append(training.measure())
         except DivergenceError as divergence:
             reason = f"diverged: {divergence}"
-            logger.warning("%s/%s %s", run["model"], run["recipe"], reason)
-        if keeper is not None:
+            logger.warning("%s %s", job.run.name, reason)
+        if progress is not None:
             progress.close()
-            _write(training, run, reason, keeper, out)
+        if keeper is not None:
+            _write(job, network, training, reason, keeper)
 
 
 def held_out_loss(network: nn.Module, text: Text, hardware: Hardware) -> float:
@@ -196,26 +165,28 @@ def held_out_loss(network: nn.Module, text: Text, hardware: Hardware) -> float:
     return mean
 
 
-def _write(training: Training, run: dict[str, Any], reason: str | None, keeper: StateKeeper, out: str | Path) -> None:
+def _write(
+    job: PretrainJob, network: MaskedLanguageModel, training: Training, reason: str | None, keeper: StateKeeper
+) -> None:
     history, last = training.history, (training.history.rows or [{}])[-1]
-    card = run | {
-        "status": "ok" if reason is None else "failed",
+    card = job.run.to_mapping() | {
+        "status": Status.OK if reason is None else Status.FAILED,
         "reason": reason,
         "steps": history.step,
         "tokens": history.tokens,
         "train_loss": last.get("train_loss"),
         "validation_loss": last.get("validation_loss"),
-        "parameters": sum(value.numel() for value in training.network.parameters()),
+        "parameters": sum(value.numel() for value in network.parameters()),
     }
     training.drop_infinite_weights()
-    with whole_results(out, keeper) as folder:
-        save_model(folder, training.network)
+    with whole_results(job.out, keeper) as folder:
+        save_model(folder, network)
         write_json(folder / "card.json", card)
         write_json(folder / "cost.json", training.meter.card(history.tokens))
         write_text(folder / "curve.csv", curve(history.rows))
 
 
-def curve(rows: list[dict[str, float]]) -> str:
+def curve(rows: list[Row]) -> str:
     """Rows of a training's history as CSV."""
     lines = [",".join(CURVE_COLUMNS)]
     lines += [",".join("" if row[c] is None else f"{row[c]:.9g}" for c in CURVE_COLUMNS) for row in rows]

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from flexibert.errors import ConfigError, UsageError
+from flexibert.training.job import PretrainJob
 
 logger = logging.getLogger(__name__)
 
@@ -23,31 +23,32 @@ def needs_launch(processes: int) -> bool:
     return processes > 1 and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
-def run_processes(function: str, arguments: Sequence[Any], processes: int, jobs: dict[str, Any]) -> None:
-    """Call a function in several connected processes and pass on what they say.
+def run_processes(function: str, job: PretrainJob, **further: Any) -> None:
+    """Call a function in as many connected processes as a job has devices, and pass on what they say.
 
     Args:
-        function: "module:name"; its arguments are what JSON can hold, paths become strings.
-        arguments: Positional arguments.
-        processes: How many.
-        jobs: The section `jobs` of the configuration, for its device.
+        function: "module:name", called with the job and `further`.
+        job: The job.
+        further: Arguments that JSON can hold.
 
     Raises:
         ConfigError: Fewer GPUs than processes.
         RuntimeError: A process has failed; its own words stand above in the log.
     """
-    gpus = torch.cuda.device_count() if jobs["device"] != "cpu" else 0
+    processes = job.settings.devices
+    gpus = torch.cuda.device_count() if job.jobs.device != "cpu" else 0
     if 0 < gpus < processes:
         raise ConfigError(f"pretrain.devices: {processes} asked for, but this machine has {gpus} GPUs; ask for {gpus}")
     with TemporaryDirectory() as folder:
         call = Path(folder) / "call.json"
-        call.write_text(json.dumps({"function": function, "arguments": arguments}, default=str))
+        call.write_text(json.dumps({"function": function, "job": job.to_mapping(), "further": further}))
         torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         command = [sys.executable, "-m", *torchrun, "-m", "flexibert.training.processes", str(call)]
-        environment = os.environ | {"OMP_NUM_THREADS": str(jobs["threads"])}
+        environment = os.environ | {"OMP_NUM_THREADS": str(job.jobs.threads)}
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         ) as started:
+            assert started.stdout is not None  # a pipe, as asked for
             try:
                 for line in started.stdout:
                     logger.info("%s", line.rstrip())
@@ -64,7 +65,7 @@ def _main(path: str) -> int:
     call = json.loads(Path(path).read_text())
     module, name = call["function"].split(":")
     try:
-        getattr(importlib.import_module(module), name)(*call["arguments"])
+        getattr(importlib.import_module(module), name)(PretrainJob.from_mapping(call["job"]), **call["further"])
     except UsageError as error:
         logger.error("%s", error)
         return 1

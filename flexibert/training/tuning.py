@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flexibert.seeds import derive_seed
+from flexibert.settings import FinetuneSettings
 
 if TYPE_CHECKING:
     import optuna
@@ -55,22 +56,22 @@ class Tuner:
         trials: The trials done, in order.
     """
 
-    def __init__(self, settings: dict[str, Any], seed: int, trials: list[Trial]) -> None:
+    def __init__(self, settings: FinetuneSettings, seed: int, trials: list[Trial]) -> None:
         self.settings, self.seed, self.trials = settings, seed, trials
 
     def next(self) -> Trial:
         """The trial after those done; a single trial is the middle of the ranges (geometric for the rate)."""
-        low, high = self.settings["learning_rate"]
-        choices = sorted(self.settings["batch"])
+        low, high = self.settings.learning_rate
+        choices = sorted(self.settings.batch)
         number = len(self.trials)
-        if self.settings["trials"] == 1:
+        if self.settings.trials == 1:
             return Trial(number, math.sqrt(low * high), choices[len(choices) // 2])
         asked = self._study(number).ask(self._distributions())
         return Trial(number, asked.params["learning_rate"], asked.params["batch"])
 
     def hopeless(self, trial: Trial) -> bool:
         """Whether a running trial is worse, after its latest epoch, than the median of the others at that epoch."""
-        if not self.settings["prune"] or self.settings["trials"] == 1:
+        if not self.settings.prune or self.settings.trials == 1:
             return False
         import optuna
 
@@ -85,10 +86,10 @@ class Tuner:
     def _distributions(self) -> dict[str, "optuna.distributions.BaseDistribution"]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-        low, high = self.settings["learning_rate"]
+        low, high = self.settings.learning_rate
         return {
             "learning_rate": FloatDistribution(low, high, log=True),
-            "batch": CategoricalDistribution(sorted(self.settings["batch"])),
+            "batch": CategoricalDistribution(sorted(self.settings.batch)),
         }
 
     def _study(self, number: int) -> "optuna.Study":

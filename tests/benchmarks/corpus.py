@@ -18,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-CORPUS = {"validation": 0.01, "duplicates": "near"}
+from flexibert.settings import CorpusSettings, SourceSettings, TokenizerSettings
+
+CORPUS = CorpusSettings(validation=0.01, duplicates="near")
 
 
 def main() -> None:
@@ -106,7 +108,7 @@ def collect(work: Path, vocabulary: int) -> None:
     """Clean documents with their signatures."""
     from flexibert.data.corpus import collect_documents
 
-    source = {"name": "mine", "kind": "folder", "path": str(work / "in"), "weight": 1.0, "shards": 1}
+    source = SourceSettings(name="mine", kind="folder", path=str(work / "in"), weight=1.0, shards=1)
     out = work / "text/mine/documents-0000.parquet"
     collect_documents(source, 0, 1, CORPUS, out, out.with_suffix(".json"))
 
@@ -116,14 +118,14 @@ def duplicates(work: Path, vocabulary: int) -> None:
     from flexibert.data.duplicates import find_duplicates
 
     out = work / "text/duplicates.npz"
-    find_duplicates([work / "text/mine/documents-0000.parquet"], CORPUS, out, out.with_suffix(".json"))
+    find_duplicates([work / "text/mine/documents-0000.parquet"], CORPUS.duplicates, out, out.with_suffix(".json"))
 
 
 def tokenizer(work: Path, vocabulary: int) -> None:
     """A byte-level BPE."""
     from flexibert.data.tokenizer import make_tokenizer
 
-    settings = {"kind": "train", "vocabulary": vocabulary, "path": None}
+    settings = TokenizerSettings(kind="train", vocabulary=vocabulary, path=None)
     make_tokenizer(settings, [work / "text/mine/documents-0000.parquet"], work / "tokenizer/tokenizer.json", 1)
 
 
@@ -134,7 +136,7 @@ def tokenise(work: Path, vocabulary: int) -> None:
     tokens, out = work / "tokenizer/tokenizer.json", work / "corpus/mine"
     paths = (out / "train-0000.bin", out / "validation-0000.bin", out / "0000.json", work / "text/duplicates.npz")
     shards.tokenise(work / "text/mine/documents-0000.parquet", tokens, *paths)
-    shards.write_manifest([out / "0000.json"], [{"name": "mine", "weight": 1.0}], tokens, work / "corpus/manifest.json")
+    shards.write_manifest([out / "0000.json"], {"mine": 1.0}, tokens, work / "corpus/manifest.json")
 
 
 def windows(work: Path, size: int) -> None:

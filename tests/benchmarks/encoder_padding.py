@@ -11,9 +11,10 @@ import time
 
 import torch
 
-from flexibert.encoder.named import homogeneous
+from flexibert.encoder.named import alike
 from flexibert.encoder.network import Encoder
 from flexibert.encoder.settings import EncoderSettings
+from flexibert.space.architecture import Architecture
 
 OPERATIONS = [("sa", "sdp"), ("sa", "wma"), ("l", "dft"), ("l", "dct"), ("c", 5), ("c", 9)]
 BATCH, LENGTH, TURNS = 32, 128, 7
@@ -27,11 +28,9 @@ def main() -> None:
     print("| operation | padding seen, ms | independent of the batch, ms | cost |")
     print("|---|---|---|---|")
     for operation, parameter in OPERATIONS:
-        model = homogeneous(1, operation, parameter, 256, 4, 1024)
+        model = Architecture(alike(1, operation, parameter, 256, 4, 1024))
         encoders = {
-            paper: Encoder(
-                EncoderSettings.from_model_dict(model, vocab_size=100, max_positions=128, paper_padding=paper)
-            )
+            paper: Encoder(EncoderSettings(model, vocab_size=100, max_positions=128, paper_padding=paper))
             for paper in (True, False)
         }
         seconds: dict[bool, list[float]] = {True: [], False: []}

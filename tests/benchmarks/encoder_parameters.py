@@ -3,23 +3,22 @@
 python tests/benchmarks/encoder_parameters.py
 """
 
-from typing import Any
-
 from flexibert.encoder.cost import parameters
 from flexibert.encoder.named import NAMED_MODELS
 from flexibert.encoder.settings import EncoderSettings
+from flexibert.space.architecture import Architecture
 
 PAIR = ("BERT-Mini", "FlexiBERT-Mini")
 
 
-def layers(model: dict[str, Any], positions: str) -> int:
+def layers(model: Architecture, positions: str) -> int:
     counts = parameters(model, None, positions=positions)
     return counts["total"] - counts["embeddings"]
 
 
-def without_effect(model: dict[str, Any]) -> int:
+def without_effect(model: Architecture) -> int:
     """What the released code carries besides: absolute positions, W under sdp, the key under l."""
-    settings = EncoderSettings.from_model_dict(model)
+    settings = EncoderSettings(model)
     total = settings.max_positions * settings.layers[0].hidden
     for layer in settings.layers:
         for group in layer.groups:
@@ -28,8 +27,9 @@ def without_effect(model: dict[str, Any]) -> int:
     return total
 
 
-def pooler(model: dict[str, Any]) -> int:
-    return model["h"][-1] * (model["h"][-1] + 1)
+def pooler(model: Architecture) -> int:
+    hidden = model.layers[-1].hidden
+    return hidden * (hidden + 1)
 
 
 CONVENTIONS = {
@@ -51,7 +51,7 @@ CONVENTIONS = {
         "total"
     ],
     "masked-language model, decoder weights not counted": lambda model: (
-        parameters(model)["total"] - model["h"][-1] * 50_265
+        parameters(model)["total"] - model.layers[-1].hidden * 50_265
     ),
 }
 

@@ -29,9 +29,7 @@ PEAK_FLOPS = {"NVIDIA H100": 989e12, "NVIDIA H200": 989e12, "NVIDIA A100": 312e1
 
 
 def ours(name: str, dropout: float) -> nn.Module:
-    settings = EncoderSettings.from_model_dict(
-        NAMED_MODELS[name], vocab_size=VOCABULARY, max_positions=POSITIONS, dropout=dropout
-    )
+    settings = EncoderSettings(NAMED_MODELS[name], vocab_size=VOCABULARY, max_positions=POSITIONS, dropout=dropout)
     return MaskedLanguageModel(settings)
 
 
@@ -149,7 +147,7 @@ def _utilisation(name: str, seconds: float, shape: tuple[int, int], predicted: i
     architecture = NAMED_MODELS.get(name.split(",")[0])
     if peak is None or architecture is None:
         return ""
-    hidden = architecture["h"][-1]
+    hidden = architecture.layers[-1].hidden
     forward = shape[0] * shape[1] * flops_per_token(architecture, shape[1]) + 2 * predicted * hidden * VOCABULARY
     return f"{3 * forward / seconds / peak:.1%}"
 

@@ -14,14 +14,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flexibert.config import read_yaml
 from flexibert.encoder.transfer import predicted_overlap
 from flexibert.files import read_json
+from flexibert.runs import Run, RunName
+from flexibert.settings import JobsSettings, ModelSettings, PretrainSettings
+from flexibert.space.architecture import Architecture
+from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
 from flexibert.training.transferred import transfer_run
 
-JOBS = {"device": "cpu", "threads": 1, "save_every_steps": 10**9, "save_every_minutes": 10**6}
+JOBS = {"device": "cpu", "threads": 1, "save_every_steps": 10**9, "save_every_minutes": 10**6}  # no states
 
 
 def targets(source: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -54,7 +57,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
-    config = yaml.safe_load((options.results / "config.yaml").read_text())
+    defaults = read_yaml("config/config.yaml")
+    config = read_yaml(options.results / "config.yaml")
     settings = config["pretrain"] | {"steps": options.steps, "evaluate_every": options.every, "warmup_steps": 6}
     card = read_json(options.source / "card.json")
     manifest, tokenizer = options.results / "corpus" / "manifest.json", options.results / "tokenizer" / "tokenizer.json"
@@ -63,21 +67,30 @@ def main() -> None:
     print("| target | weights | overlap |" + "".join(f" {step} steps |" for step in steps))
     print("|---|---|---|" + "---|" * len(steps))
     for name, target in targets(card["architecture"]).items():
-        overlap = predicted_overlap(card["architecture"], target, max_positions=config["model"]["max_positions"])
+        overlap = predicted_overlap(
+            *map(Architecture.from_model_dict, (card["architecture"], target)),
+            max_positions=config["model"]["max_positions"],
+        )
         for mode in ("fresh", "ordered", "random-projection"):
             if mode == "random-projection" and name != "hidden sizes doubled":
                 continue  # equal to ordered transfer where few sizes differ
-            run = {"model": "target", "recipe": mode, "architecture": target, "origin": mode, "source": None}
+            run = Run(RunName.of("target", "scratch"), target)
             with tempfile.TemporaryDirectory() as folder:
-                places = {"resume": Path(folder) / "resume", "out": Path(folder) / "out", "jobs": JOBS}
-                shared = (manifest, tokenizer, settings)
+                job = PretrainJob(
+                    seed=options.seed,
+                    resume=Path(folder) / "resume",
+                    out=Path(folder) / "out",
+                    jobs=JobsSettings.from_mapping(defaults["jobs"] | JOBS),
+                    run=run,
+                    manifest=manifest,
+                    tokenizer=tokenizer,
+                    settings=PretrainSettings.from_mapping(settings),
+                    model=ModelSettings.from_mapping(config["model"]),
+                )
                 if mode == "fresh":
-                    pretrain(run | {"overlap": None}, *shared, config["model"], options.seed, **places)
+                    pretrain(job)
                 else:
-                    transfer_settings = {"mode": mode, "steps": options.steps}
-                    transfer_run(
-                        run, options.source, *shared, transfer_settings, config["model"], options.seed, **places
-                    )
+                    transfer_run(job, options.source, mode, options.steps)
                 losses = curve(Path(folder) / "out")
             shown = "" if mode == "fresh" else f"{overlap:.2f}"
             print(f"| {name} | {mode} | {shown} |" + "".join(f" {losses[step]:.3f} |" for step in steps), flush=True)

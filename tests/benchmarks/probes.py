@@ -18,7 +18,9 @@ import yaml
 from flexibert.data import corpus, duplicates, shards, tasks, tokenizer
 from flexibert.encoder.checkpoint import save_model
 from flexibert.files import read_json, write_json
+from flexibert.settings import CorpusSettings, SourceSettings, SuiteSettings, TaskSettings, TokenizerSettings
 from flexibert.training.finetune import finetune
+from flexibert.training.job import FinetuneJob, PretrainJob
 from flexibert.training.metrics import Answers, points
 from flexibert.training.pretrain import new_network, pretrain
 
@@ -61,13 +63,14 @@ def main() -> None:
         SETTINGS["model"]["initializer_width"] = options.initializer_width or None
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
-    suite = {"suite": "probes", "source": "embedded", "folder": None, "names": options.probes}
+    suite = SuiteSettings("probes", "embedded", names=options.probes and tuple(options.probes))
+    prepared = TaskSettings.from_mapping({key: SETTINGS["tasks"][key] for key in SETTINGS["tasks"] if key != "suites"})
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         prepare_corpus(work)
         for task in tasks.tasks_of(suite):
             folder = work / "tasks" / task
-            tasks.prepare_task(task, suite, SETTINGS["tasks"], work / "tokenizer/tokenizer.json", 1, folder)
+            tasks.prepare_task(task, suite, prepared, work / "tokenizer/tokenizer.json", 1, folder)
         for name in options.models:
             report(name, work, tasks.tasks_of(suite), options.seeds, options.steps or SETTINGS["pretrain"]["steps"])
 
@@ -76,14 +79,15 @@ def prepare_corpus(work: Path) -> None:
     """The embedded corpus, its tokenizer and its shards."""
     if (work / "corpus/manifest.json").exists():
         return
-    source = {"name": "sotu", "kind": "embedded", "weight": 1.0, "shards": 1}
+    source = SourceSettings("sotu", "embedded", weight=1.0, shards=1)
+    settings = CorpusSettings(SETTINGS["corpus"]["validation"], SETTINGS["corpus"]["duplicates"])
     documents, marks = work / "text/sotu/documents-0000.parquet", work / "text/duplicates.npz"
-    corpus.collect_documents(source, 0, 1, SETTINGS["corpus"], documents, documents.with_suffix(".json"))
-    duplicates.find_duplicates([documents], SETTINGS["corpus"], marks, marks.with_suffix(".json"))
+    corpus.collect_documents(source, 0, 1, settings, documents, documents.with_suffix(".json"))
+    duplicates.find_duplicates([documents], settings.duplicates, marks, marks.with_suffix(".json"))
     tokens, out = work / "tokenizer/tokenizer.json", work / "corpus/sotu"
-    tokenizer.make_tokenizer(SETTINGS["tokenizer"], [documents], tokens, 1, marks)
+    tokenizer.make_tokenizer(TokenizerSettings.from_mapping(SETTINGS["tokenizer"]), [documents], tokens, 1, marks)
     shards.tokenise(documents, tokens, out / "train-0000.bin", out / "validation-0000.bin", out / "0000.json", marks)
-    shards.write_manifest([out / "0000.json"], [source], tokens, work / "corpus/manifest.json")
+    shards.write_manifest([out / "0000.json"], {"sotu": 1.0}, tokens, work / "corpus/manifest.json")
 
 
 def report(name: str, work: Path, names: list[str], seeds: int, steps: int) -> None:
@@ -119,19 +123,11 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path, steps: int) -
     run |= {"source": None, "overlap": None}
     start = time.perf_counter()
     if not (trained / "card.json").exists():
-        pretrain(
-            run,
-            manifest,
-            tokens,
-            SETTINGS["pretrain"] | {"steps": steps},
-            SETTINGS["model"],
-            1,
-            work / "resume",
-            trained,
-            SETTINGS["jobs"],
-        )
-        torch.manual_seed(1)
-        save_model(fresh, new_network(MODELS[name], tokens, SETTINGS["model"]))
+        job = {"run": run, "manifest": manifest, "tokenizer": tokens, "model": SETTINGS["model"], "seed": 1}
+        job |= {"settings": SETTINGS["pretrain"] | {"steps": steps}, "jobs": SETTINGS["jobs"]}
+        job = PretrainJob.from_mapping(job | {"resume": work / "resume", "out": trained})
+        pretrain(job)
+        save_model(fresh, new_network(job))
         write_json(fresh / "card.json", {**read_json(trained / "card.json"), "recipe": "fresh"})
     return time.perf_counter() - start
 
@@ -139,7 +135,8 @@ def make_models(name: str, work: Path, trained: Path, fresh: Path, steps: int) -
 def fine_tuned(run: Path, work: Path, task: str, seed: int) -> float:
     """Score in points of one fine-tuning."""
     out = work / "glue" / task
-    finetune(run, work / "tasks" / task, SETTINGS["finetune"], seed, work / "resume", out, SETTINGS["jobs"])
+    job = {"run_dir": run, "task_dir": work / "tasks" / task, "settings": SETTINGS["finetune"], "seed": seed}
+    finetune(FinetuneJob.from_mapping(job | {"resume": work / "resume", "out": out, "jobs": SETTINGS["jobs"]}))
     return read_json(out / "best.json")["score"]
 
 

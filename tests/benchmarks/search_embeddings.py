@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--dimensions", default="16,64", help="a library's default, and that of a table")
     options = parser.parse_args()
     pool = pool_from_table(read_table(options.table))
-    models = [Architecture.from_model_dict(model) for model in pool.architectures]
+    models = pool.models
     distances = edit_distances(models, Ranks.of_architectures(models))
     variants = {
         f"{name}, {dimensions}": replace(pool, embedding=coordinates(models, distances, dimensions))

@@ -12,6 +12,7 @@ import numpy as np
 
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.methods import method_named
+from flexibert.space.architecture import Architecture
 
 DIMENSIONS = 64  # of a table's embedding; a library has 16
 FEATURES = 60  # one-hot columns of models with up to four layers
@@ -30,7 +31,7 @@ def main() -> None:
         generator = np.random.default_rng(0)
         points = generator.normal(size=(candidates, DIMENSIONS))
         features = (generator.random((candidates, FEATURES)) < 0.3).astype(float)
-        ids, models = [str(k) for k in range(candidates)], [{}] * candidates
+        ids, models = [str(k) for k in range(candidates)], [Architecture(())] * candidates
         pool = Pool(ids, points, features, np.arange(candidates), architectures=models)
         scores = points[:, 0] + generator.normal(0, 0.3, candidates)
         for observed in options.observations:

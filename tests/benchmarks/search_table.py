@@ -22,6 +22,7 @@ from flexibert.seeds import derive_seed
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.training.finetune import finetune
+from flexibert.training.job import FinetuneJob, PretrainJob
 from flexibert.training.pretrain import pretrain
 
 ROOT = Path(__file__).parents[2]
@@ -74,21 +75,15 @@ def trained(
     text = {"manifest": results / "corpus/manifest.json", "tokenizer": results / "tokenizer/tokenizer.json"}
     with tempfile.TemporaryDirectory() as scratch:
         folder, resume = Path(scratch) / "model", Path(scratch) / "resume"
-        pretrain(
-            run,
-            **text,
-            settings=settings["pretrain"],
-            model_settings=settings["model"],
-            seed=derive_seed(seed, "table", architecture.id, "pretrain"),
-            resume=resume / "pretrain",
-            out=folder,
-            jobs=settings["jobs"],
-        )
+        job = text | {"run": run, "settings": settings["pretrain"], "model": settings["model"]}
+        job |= {"seed": derive_seed(seed, "table", architecture.id, "pretrain"), "jobs": settings["jobs"]}
+        pretrain(PretrainJob.from_mapping(job | {"resume": resume / "pretrain", "out": folder}))
         scores = {}
         for task in tasks:
             out = Path(scratch) / task.name
             own_seed = derive_seed(seed, "table", architecture.id, task.name)
-            finetune(folder, task, settings["finetune"], own_seed, resume / task.name, out, settings["jobs"])
+            job = {"run_dir": folder, "task_dir": task, "settings": settings["finetune"], "jobs": settings["jobs"]}
+            finetune(FinetuneJob.from_mapping(job | {"seed": own_seed, "resume": resume / task.name, "out": out}))
             scores[task.name.partition("-")[2]] = round(read_json(out / "best.json")["score"], 3)
         card = read_json(folder / "card.json")
     return {

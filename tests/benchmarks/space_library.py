@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flexibert.settings import LibrarySettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.all_pairs import ROWS
@@ -47,11 +48,12 @@ def main() -> None:
     space = DesignSpace.from_yaml(options.space)
     tell("graphs by level", [space.count(level) for level in range(1, len(space.levels) + 1)])
     if not (options.folder / "library.json").exists():
-        level_library(space, 1, {"graphs": None}, 0, options.folder, options.processes)
+        settings = LibrarySettings(space.count(1), 16, "euclidean", "fast", 100)  # the whole level
+        level_library(space, 1, settings, 0, options.folder, options.processes)
     library = Library.load(options.folder)
     for name in ("graphs", "seconds", "peak_bytes", "stress", "mean_squared_error", "recall"):
         tell(f"library: {name}", library.card[name])
-    models = [Architecture.from_model_dict(model) for model in library.architectures]
+    models = library.architectures
     triangles(library.distances)
     if options.pairs:
         given_pairs(options.pairs, library)

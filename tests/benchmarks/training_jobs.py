@@ -21,7 +21,8 @@ from flexibert.encoder.named import NAMED_MODELS
 from flexibert.encoder.network import MaskedLanguageModel
 from flexibert.encoder.settings import EncoderSettings
 from flexibert.training.finetune import finetune
-from flexibert.training.optimiser import AdamW, Recipe
+from flexibert.training.job import FinetuneJob, PretrainJob
+from flexibert.training.optimiser import AdamW, OptimiserSettings
 from flexibert.training.pretrain import pretrain
 from flexibert.training.state import StateKeeper
 
@@ -55,18 +56,20 @@ def jobs(folder: Path) -> None:
     manifest, tokenizer = write_corpus(folder, SETTINGS["tokenizer"]["vocabulary"], tokens=400_000)
     task = write_task(folder, rows=SETTINGS["tasks"]["train_rows"])
     for name, architecture in MODELS.items():
-        run, out, jobs = RUN | {"architecture": architecture}, folder / name, SETTINGS["jobs"]
-        paths = (folder / "resume", out)
-        arguments = (run, manifest, tokenizer, SETTINGS["pretrain"], SETTINGS["model"], 1, *paths, jobs)
-        print(f"pre-training, {name}: {seconds(lambda a=arguments: pretrain(*a)):.1f} s")
-        arguments = (out, task, SETTINGS["finetune"], 1, folder / "resume", out / "task", jobs)
-        print(f"fine-tuning on short rows, {name}: {seconds(lambda a=arguments: finetune(*a)):.1f} s")
+        out, shared = folder / name, {"seed": 1, "resume": folder / "resume", "jobs": SETTINGS["jobs"]}
+        first = {"run": RUN | {"architecture": architecture}, "settings": SETTINGS["pretrain"], "out": out}
+        first |= {"manifest": manifest, "tokenizer": tokenizer, "model": SETTINGS["model"]}
+        job = PretrainJob.from_mapping(shared | first)
+        print(f"pre-training, {name}: {seconds(lambda job=job: pretrain(job)):.1f} s")
+        second = {"run_dir": out, "task_dir": task, "settings": SETTINGS["finetune"], "out": out / "task"}
+        job = FinetuneJob.from_mapping(shared | second)
+        print(f"fine-tuning on short rows, {name}: {seconds(lambda job=job: finetune(job)):.1f} s")
 
 
 def states(folder: Path) -> None:
     """Saving and reading one state."""
-    network = MaskedLanguageModel(EncoderSettings.from_model_dict(NAMED_MODELS["BERT-Mini"]))
-    optimiser = AdamW(network, Recipe(1, 0, 1e-4, (0.9, 0.98), 1e-6, 0.01, None))
+    network = MaskedLanguageModel(EncoderSettings(NAMED_MODELS["BERT-Mini"]))
+    optimiser = AdamW(network, OptimiserSettings(1, 0, 1e-4, (0.9, 0.98), 1e-6, 0.01, None))
     tensors = dict(network.named_parameters()) | optimiser.state()
     keeper = StateKeeper(folder, "benchmark", 1, 1)
     keeper.save(0, tensors, {})

@@ -14,6 +14,8 @@ import yaml
 
 from flexibert.encoder.named import NAMED_MODELS
 from flexibert.files import read_json
+from flexibert.runs import Run, RunName
+from flexibert.training.job import PretrainJob
 from flexibert.training.pretrain import pretrain
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -40,17 +42,19 @@ def main() -> None:
         "evaluate_every": max(1, options.steps // 4),
         "precision": options.precision,
     }
-    run = {"model": options.model, "recipe": "scratch", "architecture": NAMED_MODELS[options.model]}
-    inputs = (options.results / "corpus" / "manifest.json", options.results / "tokenizer" / "tokenizer.json")
+    run = Run(RunName.of(options.model, "scratch"), NAMED_MODELS[options.model].to_model_dict()).to_mapping()
+    shared = {"run": run, "model": SETTINGS["model"] | {"max_positions": options.length}}
+    shared |= {"manifest": options.results / "corpus" / "manifest.json", "jobs": SETTINGS["jobs"]}
+    shared |= {"tokenizer": options.results / "tokenizer" / "tokenizer.json"}
+    shared["jobs"] |= {"device": options.device}
     print("peak rate   seed   loss on held-out text   seconds")
     for rate in options.rates:
         for seed in range(options.seeds):
             with tempfile.TemporaryDirectory() as made:
-                paths = (Path(made) / "resume", Path(made) / "out")
-                jobs = SETTINGS["jobs"] | {"device": options.device}
-                model = SETTINGS["model"] | {"max_positions": options.length}
-                pretrain(run, *inputs, settings | {"learning_rate": rate}, model, seed, *paths, jobs)
-                card, cost = (read_json(paths[1] / name) for name in ("card.json", "cost.json"))
+                job = shared | {"settings": settings | {"learning_rate": rate}, "seed": seed}
+                job |= {"resume": Path(made) / "resume", "out": Path(made) / "out"}
+                pretrain(PretrainJob.from_mapping(job))
+                card, cost = (read_json(job["out"] / name) for name in ("card.json", "cost.json"))
             told = card["reason"] or f"{card['validation_loss']:.3f}"
             print(f"{rate:9.0e}   {seed:4d}   {told:>21}   {cost['seconds']:7.1f}", flush=True)
 

@@ -8,7 +8,7 @@ from flexibert.log import job_log
 with job_log(snakemake.log[0]):
     write_manifest(
         summaries=[Path(path) for path in snakemake.input.summaries],
-        sources=snakemake.params.sources,
+        weights={source["name"]: source["weight"] for source in snakemake.params.sources},
         tokenizer=Path(snakemake.input.tokenizer),
         out=Path(snakemake.output[0]),
         counts=[Path(path) for path in snakemake.input.counts],

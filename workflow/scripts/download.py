@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from flexibert.data.download import fetch
+from flexibert.data.download import HubData, fetch
 from flexibert.log import job_log
 
 with job_log(snakemake.log[0]):
-    fetch(snakemake.params.source, Path(snakemake.output[0]).parent)
+    fetch(HubData.from_mapping(snakemake.params.source), Path(snakemake.output[0]).parent)

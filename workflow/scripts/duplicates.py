@@ -8,7 +8,7 @@ from flexibert.log import job_log
 with job_log(snakemake.log[0]):
     find_duplicates(
         documents=[Path(path) for path in snakemake.input],
-        settings=snakemake.params.settings,
+        kind=snakemake.params.settings["duplicates"],
         out=Path(snakemake.output.marks),
         counts=Path(snakemake.output.counts),
     )

@@ -3,19 +3,12 @@
 from pathlib import Path
 
 from flexibert.log import job_log
+from flexibert.training.job import PretrainJob
 from flexibert.training.transferred import transfer_run
 
 with job_log(snakemake.log[0]):
-    transfer_run(
-        run=snakemake.params.run,
-        source=Path(snakemake.input.source[0]).parent,
-        manifest=Path(snakemake.input.manifest),
-        tokenizer=Path(snakemake.input.tokenizer),
-        settings=snakemake.params.settings,
-        transfer_settings=snakemake.params.transfer,
-        model_settings=snakemake.params.model,
-        seed=snakemake.params.seed,
-        resume=Path(snakemake.params.resume),
-        out=Path(snakemake.output[0]).parent,
-        jobs=snakemake.config["jobs"],
-    )
+    job = {key: snakemake.params[key] for key in ("run", "settings", "model", "seed", "resume")}
+    job |= {key: snakemake.input[key] for key in ("manifest", "tokenizer")}
+    job |= {"out": Path(snakemake.output[0]).parent, "jobs": snakemake.config["jobs"]}
+    source = Path(snakemake.input.source[0]).parent
+    transfer_run(PretrainJob.from_mapping(job), source, **snakemake.params.transfer)

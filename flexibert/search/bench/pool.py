@@ -73,7 +73,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
         embedding=coordinates,
         identity=identity,
         sizes=np.array([encoder_size(architecture) for architecture in architectures]),
-        architectures=list(models),
+        architectures=architectures,
         **columns,
     )
 

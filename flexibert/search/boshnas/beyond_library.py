@@ -5,7 +5,7 @@ in the embedding, the best candidates are edited, and the edits that look best o
 ended join the pool. The method then chooses from the larger pool as from any other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from flexibert.search.boshnas.ascent import ascend
 from flexibert.search.boshnas.method import Surrogate
 from flexibert.search.interface import Observations, Pool
 from flexibert.search.pool import encoder_size, model_columns
+from flexibert.settings import SearchSettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library
@@ -28,7 +29,7 @@ ADDED = 64  # candidates that join the pool in a round
 LEAVING = ("boshnas",)  # methods that leave a library; the peers are compared on what is enumerated
 
 Place = Callable[[Architecture], np.ndarray]
-Costs = Callable[[Sequence[dict]], Sequence[dict[str, float]]]
+Costs = Callable[[Sequence[Architecture]], Sequence[Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class WayOut:
 
     @classmethod
     def of_library(
-        cls, folder: str | Path, space: dict[str, Any], level: int, costs: Costs, search: dict[str, Any]
+        cls, folder: str | Path, space: Mapping[str, Any], level: int, costs: Costs, search: SearchSettings
     ) -> "WayOut | None":
         """The way out of a library, or None where the search stays in it.
 
@@ -60,17 +61,15 @@ class WayOut:
         and under a limit of latency, which is measured for libraries alone.
         """
         library, design_space = Library.load(folder), DesignSpace.from_mapping(space)
-        limits = {key: limit for key, limit in search["constraints"].items() if limit is not None}
-        confined = search["embedding"] == "naive" or search["models"] == "homogeneous" or "latency_ms" in limits
-        if confined or search["method"] not in LEAVING or design_space.count(level) <= len(library):
+        limits = search.constraints.limits
+        confined = search.embedding == "naive" or search.models == "homogeneous" or "latency_ms" in limits
+        if confined or search.method not in LEAVING or design_space.count(level) <= len(library):
             return None
         return cls(design_space, level, library.placement().place, costs, limits)
 
     def rejoin(self, pool: Pool, proposals: Sequence[str | Path]) -> Pool:
         """The pool with the models beyond the library that earlier rounds proposed, in their order."""
-        models = [Architecture.from_model_dict(model) for model in proposed_beyond(proposals).values()]
-        known = [Architecture.from_model_dict(model) for model in pool.architectures]
-        return joined(pool, known, {model: self.place(model) for model in models})
+        return joined(pool, {model: self.place(model) for model in proposed_beyond(proposals).values()})
 
     def extend(self, pool: Pool, observations: Observations) -> Pool:
         """The pool with further models of the level within the limits (see `extend_pool`)."""
@@ -80,20 +79,21 @@ class WayOut:
         """Whether each model is within the limits."""
         if not self.limits:
             return [True] * len(models)
-        rows = self.costs([model.to_model_dict() for model in models])
+        rows = self.costs(models)
         return [all(row[key] <= limit for key, limit in self.limits.items()) for row in rows]
 
     def mark(self, run: Run, inside: set[str]) -> Run:
         """A run as the proposal holds it: with its costs under `beyond` where the library does not have them."""
         if run.name.model in inside:
             return run
-        return replace(run, further=run.further | {"beyond": dict(self.costs([run.architecture])[0])})
+        [costs] = self.costs([Architecture.from_model_dict(run.architecture)])
+        return replace(run, further=run.further | {"beyond": dict(costs)})
 
 
-def proposed_beyond(proposals: Sequence[str | Path]) -> dict[str, dict[str, Any]]:
-    """Model dictionaries by name of the models beyond their library in some proposal.json files, in their order."""
+def proposed_beyond(proposals: Sequence[str | Path]) -> dict[str, Architecture]:
+    """By name, the models beyond their library in some proposal.json files, in their order."""
     runs = [run for path in proposals for run in asked_in(path) if "beyond" in run.further]
-    return {run.name.model: run.architecture for run in runs}
+    return {run.name.model: Architecture.from_model_dict(run.architecture) for run in runs}
 
 
 def extend_pool(
@@ -122,27 +122,29 @@ def extend_pool(
     Raises:
         DesignSpaceError: A promising candidate of the pool is not of the level.
     """
-    known = [Architecture.from_model_dict(model) for model in pool.architectures]
+    known = pool.models
     surrogate = Surrogate.fit(observations, pool)
     first = np.argsort(-surrogate.acquisition(np.arange(len(pool))), kind="stable")[:FRONTIER]
     targets = _targets(surrogate, pool, first)
     frontier = [known[row] for row in first]
-    seen, found, kept = set(known), {}, []
+    seen = set(known)
+    found: dict[Architecture, np.ndarray] = {}
+    kept: list[Architecture] = []
     for _ in range(EDITS):
-        edits = dict.fromkeys(edit for model in frontier for edit in space.neighbours(model, level))
-        edits = [edit for edit in edits if edit not in seen]
+        edited = dict.fromkeys(edit for model in frontier for edit in space.neighbours(model, level))
+        edits = [edit for edit in edited if edit not in seen]
         seen.update(edits)
         found |= {edit: place(edit) for edit, fits in zip(edits, admits(edits), strict=True) if fits}
         if not found:
             break
-        extended = joined(pool, known, found)
+        extended = joined(pool, found)
         values = Surrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
         points = np.array(list(found.values()))
         near = [int(np.argmin(np.linalg.norm(points - target, axis=1))) for target in targets]
         order = dict.fromkeys([*near, *np.argsort(-values, kind="stable").tolist()])
         kept = [list(found)[row] for row in order][:count]
         frontier = kept[: 2 * FRONTIER]
-    return joined(pool, known, {model: found[model] for model in kept})
+    return joined(pool, {model: found[model] for model in kept})
 
 
 def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
@@ -155,12 +157,11 @@ def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
     return ends * (own / scaled if scaled > 0 else 1.0) + centre
 
 
-def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture, np.ndarray]) -> Pool:
+def joined(pool: Pool, points: dict[Architecture, np.ndarray]) -> Pool:
     """The pool with further models at given points, all features encoded anew.
 
     Args:
         pool: The candidates.
-        known: Their architectures.
         points: Coordinates of each further model; shape (dimensions,).
     """
     if not points:
@@ -173,6 +174,6 @@ def joined(pool: Pool, known: Sequence[Architecture], points: dict[Architecture,
         embedding=np.concatenate([pool.embedding, list(points.values())]),
         identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
         sizes=sizes,
-        architectures=[*pool.architectures, *(model.to_model_dict() for model in models)],
-        **model_columns([*known, *models]),
+        architectures=[*pool.models, *models],
+        **model_columns([*pool.models, *models]),
     )

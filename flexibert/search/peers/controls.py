@@ -67,7 +67,7 @@ def size_groups(pool: Pool) -> np.ndarray:
     """Sum of the hidden sizes over the layers, or the size itself where no layers are known; shape (candidates,)."""
     if pool.architectures is None:
         return np.asarray(pool.sizes, dtype=float)
-    return np.array([float(sum(model["h"])) for model in pool.architectures])
+    return np.array([float(sum(layer.hidden for layer in model.layers)) for model in pool.architectures])
 
 
 def _require_sizes(pool: Pool, method: str) -> None:

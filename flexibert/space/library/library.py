@@ -14,6 +14,7 @@ import numpy as np
 from flexibert.errors import DesignSpaceError
 from flexibert.files import read_json, whole_file, write_json, write_parquet
 from flexibert.seeds import derive_seed
+from flexibert.settings import LibrarySettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.all_pairs import all_distances
@@ -25,13 +26,11 @@ from flexibert.space.library.neighbours import nearest
 if TYPE_CHECKING:
     from flexibert.space.library.placement import Placement
 
-DEFAULTS = {"graphs": None, "dimensions": 16, "metric": "euclidean", "recipe": "fast", "neighbours": 100}
-
 
 def build_library(
     architectures: Sequence[Architecture],
     out_dir: str | Path,
-    settings: Mapping[str, Any] | None = None,
+    settings: LibrarySettings,
     space: DesignSpace | None = None,
     seed: int = 0,
     processes: int | None = 1,
@@ -44,7 +43,7 @@ def build_library(
     Args:
         architectures: The models.
         out_dir: Folder to write to.
-        settings: `library` of the configuration: `dimensions`, `metric`, `recipe`, `neighbours`; see `DEFAULTS`.
+        settings: How it is built; `graphs` does not matter here.
         space: Gives the ranked operation list; without it the shortest list that ranks all models is used.
         seed: Of the embedding.
         processes: Worker processes for the distances; None for one a core.
@@ -53,7 +52,6 @@ def build_library(
     Raises:
         DesignSpaceError: If there is no model, or one has an operation that the space does not rank.
     """
-    chosen = {**DEFAULTS, **(settings or {})}
     first: dict[str, Architecture] = {}
     for architecture in architectures:
         first.setdefault(architecture.digest, architecture)
@@ -70,20 +68,20 @@ def build_library(
     with _timed(seconds, "distances"):
         distances = all_distances(unique, ranks, folder / "distances.npy", processes)
     with _timed(seconds, "embedding"):
-        start = threshold_counts(unique, ranks, chosen["dimensions"]) if chosen["metric"] == "city-block" else None
-        coordinates = embed(distances, chosen["dimensions"], seed, chosen["metric"], chosen["recipe"], start)
+        start = threshold_counts(unique, ranks, settings.dimensions) if settings.metric == "city-block" else None
+        coordinates = embed(distances, settings.dimensions, seed, settings.metric, settings.recipe, start)
         _save(folder / "embedding.npy", coordinates)
     with _timed(seconds, "neighbours"):
-        _save(folder / "neighbours.npy", nearest(unique, coordinates, chosen["neighbours"]))
+        _save(folder / "neighbours.npy", nearest(unique, coordinates, settings.neighbours))
     with _timed(seconds, "quality"):
-        figures = quality(distances, coordinates, chosen["metric"])
+        figures = quality(distances, coordinates, settings.metric)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     card = {
         "graphs": len(unique),
         "space": space.digest if space else None,
         "operations": ranks.operations,
         "seed": seed,
-        **{key: chosen[key] for key in ("dimensions", "metric", "recipe", "neighbours")},
+        **{key: getattr(settings, key) for key in ("dimensions", "metric", "recipe", "neighbours")},
         "seconds": seconds,
         "peak_bytes": peak,
         **figures,
@@ -96,7 +94,7 @@ def build_library(
 def level_library(
     space: Mapping[str, Any] | DesignSpace,
     level: int,
-    settings: Mapping[str, Any],
+    settings: LibrarySettings,
     seed: int,
     out_dir: str | Path,
     processes: int | None = 1,
@@ -106,17 +104,17 @@ def level_library(
     Args:
         space: A design space or the content of its file.
         level: Number of the level, from 1 on.
-        settings: As for `build_library`, and `graphs`: how many models at most, None for all.
+        settings: How it is built; `graphs` is how many models there are at most.
         seed: Of the sample and of the embedding.
         out_dir: Folder to write to.
         processes: Worker processes for the distances; None for one a core.
     """
     design_space = space if isinstance(space, DesignSpace) else DesignSpace.from_mapping(space)
-    count, most = design_space.count(level), {**DEFAULTS, **settings}["graphs"]
-    if most is None or count <= most:
+    count = design_space.count(level)
+    if count <= settings.graphs:
         architectures = list(design_space.enumerate(level))
     else:
-        architectures = design_space.sample(most, level, derive_seed(seed, "sample"))
+        architectures = design_space.sample(settings.graphs, level, derive_seed(seed, "sample"))
     facts = {"level": level, "level_graphs": count}
     return build_library(architectures, out_dir, settings, design_space, seed, processes, facts)
 
@@ -142,9 +140,9 @@ class Library:
         return self._column("id")
 
     @cached_property
-    def architectures(self) -> list[dict[str, Any]]:
-        """Model dictionaries."""
-        return [json.loads(text) for text in self._column("model")]
+    def architectures(self) -> list[Architecture]:
+        """The models."""
+        return [Architecture.from_model_dict(json.loads(text)) for text in self._column("model")]
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -165,7 +163,7 @@ class Library:
         """The naive encoding of each model (see `features.encode`); float32, shape (models, columns)."""
         from flexibert.space.features import encode
 
-        return encode([Architecture.from_model_dict(model) for model in self.architectures]).matrix
+        return encode(self.architectures).matrix
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -176,8 +174,7 @@ class Library:
         """Gives coordinates to models that are not in the library."""
         from flexibert.space.library.placement import Placement
 
-        models = [Architecture.from_model_dict(model) for model in self.architectures]
-        return Placement(models, self.embedding, self.ranks, self.card["metric"], self.card["seed"])
+        return Placement(self.architectures, self.embedding, self.ranks, self.card["metric"], self.card["seed"])
 
     def _column(self, name: str) -> list[str]:
         import pyarrow.parquet
