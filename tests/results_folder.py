@@ -250,8 +250,8 @@ class MadeUpResults:
     def _space(self) -> dict:
         return yaml.safe_load(SPACE.read_text(encoding="utf-8"))
 
-    def _costs(self, models: Iterable[dict]) -> list[dict]:
-        sizes = [self._parameters(model) for model in models]
+    def _costs(self, models: Iterable[Architecture]) -> list[dict]:
+        sizes = [self._parameters(model.to_model_dict()) for model in models]
         return [{"parameters": size, "flops_per_token": 2.0 * size} for size in sizes]
 
     def _of_search(self, name: str) -> dict:
