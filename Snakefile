@@ -33,6 +33,8 @@ include: "rules/space.smk"
 include: "rules/train.smk"
 include: "rules/search.smk"
 include: "rules/hierarchy.smk"
+include: "rules/outcome.smk"
+include: "rules/evidence.smk"
 include: "rules/report.smk"
 
 

@@ -31,6 +31,8 @@ FIRST_STAGE = {
     "search": "proposals; models already trained are kept",
     "searches": "proposals of that search; models already trained are kept",
     "comparison": "report",
+    "baselines": "confirmation, final training and report; models already trained are kept",
+    "confirm": "confirmation and what follows; models already trained are kept",
     "final": "final training and report",
     "report": "report",
     "jobs": "nothing",
@@ -199,6 +201,7 @@ def cross_problems(settings: Settings) -> Iterator[str]:
             f"({settings['model']['max_positions']}); lower the one or raise the other"
         )
     yield from _search_problems(settings)
+    yield from _confirm_problems(settings)
 
 
 def _suite_problems(settings: Settings) -> Iterator[str]:
@@ -247,4 +250,22 @@ def _search_problems(settings: Settings) -> Iterator[str]:
         yield (
             f"library.dimensions: {settings['library']['dimensions']} dimensions need more graphs than "
             f"library.graphs ({settings['library']['graphs']}); lower the one or raise the other"
+        )
+
+
+def _confirm_problems(settings: Settings) -> Iterator[str]:
+    confirm = settings["confirm"]
+    for name in confirm["searches"]:
+        if name not in settings["searches"]:
+            yield f"confirm.searches: {name!r} is not in searches{_suggestion(name, list(settings['searches']))}"
+    if confirm["models"] and confirm["searches"] and not settings["tasks"]["test_share"]:
+        yield (
+            "tasks.test_share: 0 keeps no rows away, but a confirmed winner is scored on rows that chose nothing; "
+            "set it above 0, or confirm.models and confirm.seeds to 0"
+        )
+    if bool(confirm["models"]) != bool(confirm["seeds"]):
+        lacking, given = ("seeds", "models") if confirm["models"] else ("models", "seeds")
+        yield (
+            f"confirm.{lacking}: 0 does not go with confirm.{given} {confirm[given]}; "
+            f"give confirm.{lacking} a number, or set both to 0 to confirm nothing"
         )

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -25,6 +25,9 @@ from flexibert.files import write_json, write_text
 from flexibert.layout import Layout
 from flexibert.provenance import commit
 from flexibert.settings import SourceSettings, SuiteSettings, TokenizerSettings
+
+if TYPE_CHECKING:
+    from flexibert.space.design_space import DesignSpace
 
 # Software that can change a number.
 RECORDED = [
@@ -110,7 +113,14 @@ def _space_problems(settings: Settings, root: str | Path) -> list[str]:
             if keys["level"] > len(space.levels):
                 there = f"{settings['space']} has {len(space.levels)}"
                 problems.append(f"searches.{name}.levels: level {keys['level']} does not exist; {there}")
-    return problems
+    return problems + _baseline_problems(settings, space)
+
+
+def _baseline_problems(settings: Settings, space: "DesignSpace") -> list[str]:
+    from flexibert.outcome.baselines import baseline_problems
+
+    positions, tokens = settings["model"]["max_positions"], settings["tokenizer"]["vocabulary"]
+    return list(baseline_problems(settings["baselines"], space, positions, tokens))
 
 
 def _data_problems(settings: Settings) -> list[str]:

@@ -95,3 +95,11 @@ def half_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from results_folder import half_finished_experiment
 
     return half_finished_experiment(tmp_path_factory.mktemp("results") / "half")
+
+
+@pytest.fixture(scope="session")
+def unconfirmed_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of a search that has converged, its confirmation half done; never to be changed."""
+    from results_folder import unconfirmed_experiment
+
+    return unconfirmed_experiment(tmp_path_factory.mktemp("results") / "unconfirmed")

@@ -109,6 +109,10 @@ def test_a_name_cannot_escape_the_results_folder(name):
         ({"corpus": {"sources": [SOURCE, SOURCE]}}, "the name 'a' stands 2 times"),
         ({"tasks": {"suites": [{"suite": "glue", "source": "embedded"}]}}, "only probes are embedded"),
         ({"search": {"method": "boshnass"}}, "did you mean 'boshnas'?"),
+        ({"confirm": {"seeds": 0}}, "confirm.seeds: 0 does not go with confirm.models 3; give confirm.seeds a number"),
+        ({"tasks": {"test_share": 0}}, "tasks.test_share: 0 keeps no rows away, but a confirmed winner is scored"),
+        ({"confirm": {"models": 0}}, "confirm.models: 0 does not go with confirm.seeds 3"),
+        ({"confirm": {"searches": ["mian"]}}, "confirm.searches: 'mian' is not in searches; did you mean 'main'?"),
     ],
 )
 def test_what_a_schema_cannot_say_is_checked_too(changes, sentence):

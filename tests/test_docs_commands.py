@@ -138,6 +138,8 @@ TABLE = {
     "python -m pytest tests/test_workflow.py": Try(where="the run of the tests to which this belongs"),
     # others
     "cat results/default/search/main/level-1/round-001/proposal.json": Try("explanation"),
+    "cat results/default/evidence/main.json": Try("verdict"),
+    "cat results/default/evidence/main.csv": Try("budget,split,against"),
     "sacctmgr show assoc user=$USER format=account,partition": SLURM,
     'sinfo --format "%P %G"': SLURM,
     'squeue --me --format "%i %j %T %M"': SLURM,
