@@ -33,6 +33,8 @@ include: "rules/space.smk"
 include: "rules/train.smk"
 include: "rules/search.smk"
 include: "rules/hierarchy.smk"
+include: "rules/outcome.smk"
+include: "rules/evidence.smk"
 include: "rules/report.smk"
 
 
@@ -54,14 +56,14 @@ onstart:
         if not workflow.local_exec:
             check_folder_name(ROOT)
             check_folder_name(Path.cwd())
-        hold(PLACE)
+        acquire(RESULTS_ON_DISK)
     except UsageError as error:
         raise WorkflowError(str(error)) from None
 
 
 onsuccess:
-    release(PLACE, os.getpid())
+    release(RESULTS_ON_DISK, os.getpid())
 
 
 onerror:
-    release(PLACE, os.getpid())
+    release(RESULTS_ON_DISK, os.getpid())

@@ -1,4 +1,4 @@
-"""The door: one subcommand for each thing a person does; everything is computed elsewhere.
+"""The command `flexibert`: one subcommand for each thing a person does; everything is computed elsewhere.
 
 Modules are imported inside each command, so that `flexibert --help` answers at once.
 """
@@ -48,7 +48,8 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
         help="compare search methods on a table of already evaluated candidates",
         description="Search a table of already evaluated candidates once for each seed, write one JSON line a seed "
         "(method, seed, ids, scores, seconds in order of evaluation) and print a summary. Finished seeds of the "
-        "same call are kept, so a broken bench goes on where it stopped.",
+        "same call are kept, so a broken bench goes on where it stopped. The size of a candidate is its number in the "
+        "column `parameters`, or else what `flexibert params` counts.",
     )
     parser.add_argument(
         "table",
@@ -78,6 +79,7 @@ def _bench(options: argparse.Namespace) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # seeds are run side by side; and one thread gives equal sums everywhere
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from flexibert.encoder.cost import parameter_counts
     from flexibert.search.bench.plot import check_picture
     from flexibert.search.bench.run import BenchSettings, report, run_bench
 
@@ -86,7 +88,7 @@ def _bench(options: argparse.Namespace) -> None:
     picture = options.out.with_suffix(".svg") if options.plot == Path() else options.plot
     if picture is not None:
         check_picture(picture)
-    run_bench(options.table, settings, options.seeds, options.out, options.jobs)
+    run_bench(options.table, settings, options.seeds, options.out, options.jobs, parameter_counts)
     print(report(options.table, settings, [options.out, *options.compare], picture))
 
 

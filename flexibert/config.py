@@ -13,6 +13,8 @@ from flexibert.runs import Recipe
 
 Settings = dict[str, Any]
 
+UNUSABLE = "config is not usable"  # heads the sentences on it
+
 # The first stage that each section's keys change; the stages after it follow from the DAG.
 FIRST_STAGE = {
     "seed": "everything",
@@ -29,6 +31,8 @@ FIRST_STAGE = {
     "search": "proposals; models already trained are kept",
     "searches": "proposals of that search; models already trained are kept",
     "comparison": "report",
+    "baselines": "confirmation, final training and report; models already trained are kept",
+    "confirm": "confirmation and what follows; models already trained are kept",
     "final": "final training and report",
     "report": "report",
     "jobs": "nothing",
@@ -60,8 +64,8 @@ def merge(base: Settings, changes: Mapping[str, Any]) -> Settings:
     return merged
 
 
-def resolve(changes: Mapping[str, Any], root: str | Path) -> Settings:
-    """Complete and checked settings.
+def complete(changes: Mapping[str, Any], root: str | Path) -> Settings:
+    """Complete settings that agree with the schema: types, ranges and names of keys, each by itself.
 
     Args:
         changes: What a person set, by files or on the command line.
@@ -74,11 +78,19 @@ def resolve(changes: Mapping[str, Any], root: str | Path) -> Settings:
     defaults = read_yaml(root / "config" / "config.yaml")
     schema = read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
     settings = merge(defaults, changes)
-    problems = list(_schema_problems(settings, schema))
-    if not problems:  # the cross-checks may rely on types and on keys being there
-        problems = list(_cross_problems(settings))
-    if problems:
-        raise ConfigError(problems, "config is not usable")
+    if problems := list(_schema_problems(settings, schema)):
+        raise ConfigError(problems, UNUSABLE)
+    return settings
+
+
+def resolve(changes: Mapping[str, Any], root: str | Path) -> Settings:
+    """Complete settings whose keys agree with the schema and with each other; arguments and errors as of `complete`.
+
+    What the rooms know of their own sections, files and folders, `preflight.check_experiment` asks them.
+    """
+    settings = complete(changes, root)
+    if problems := list(cross_problems(settings)):
+        raise ConfigError(problems, UNUSABLE)
     return settings
 
 
@@ -121,25 +133,25 @@ def _schema_problems(settings: Settings, schema: Settings) -> Iterator[str]:
 
 def _sentences(error: Any) -> Iterator[str]:
     """Sentences a person can act on, from one error of the schema validator."""
-    place = _dotted(error.absolute_path)
+    dotted = _dotted(error.absolute_path)
     value, limit = error.instance, error.validator_value
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         for key in value:
             if key not in known:
-                yield f"{place}: unknown key {key!r}{_suggestion(str(key), known)}"
+                yield f"{dotted}: unknown key {key!r}{_suggestion(str(key), known)}"
     elif error.validator == "required":
         for key in limit:
             if key not in value:
-                yield f"{place}: key {key!r} is missing"
+                yield f"{dotted}: key {key!r} is missing"
     elif error.validator == "enum":
-        yield f"{place}: {value!r} is not one of {', '.join(map(str, limit))}{_suggestion(str(value), limit)}"
+        yield f"{dotted}: {value!r} is not one of {', '.join(map(str, limit))}{_suggestion(str(value), limit)}"
     elif error.validator == "type":
         kinds = limit if isinstance(limit, str) else " or ".join(limit)
-        yield f"{place}: {value!r} is not of type {kinds}{_number_hint(value)}"
+        yield f"{dotted}: {value!r} is not of type {kinds}{_number_hint(value)}"
     elif error.validator == "pattern":
         meaning = error.schema.get("description", f"it must match {limit}")
-        yield f"{place}: {value!r} cannot be used. {meaning}"
+        yield f"{dotted}: {value!r} cannot be used. {meaning}"
     elif error.validator in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
         relation = {
             "minimum": "less than the minimum of",
@@ -147,9 +159,9 @@ def _sentences(error: Any) -> Iterator[str]:
             "maximum": "greater than the maximum of",
             "exclusiveMaximum": "not less than",
         }
-        yield f"{place}: {value!r} is {relation[error.validator]} {limit}"
+        yield f"{dotted}: {value!r} is {relation[error.validator]} {limit}"
     else:
-        yield f"{place}: {error.message}"
+        yield f"{dotted}: {error.message}"
 
 
 def _dotted(path: Any) -> str:
@@ -174,13 +186,8 @@ def _number_hint(value: Any) -> str:
         return ""
 
 
-def _cross_problems(settings: Settings) -> Iterator[str]:
-    """What a schema cannot say."""
-    yield from _source_problems(settings["corpus"]["sources"])
-    tokenizer = settings["tokenizer"]
-    if tokenizer["kind"] != "train" and not tokenizer["path"]:
-        needed = "a tokenizer.json" if tokenizer["kind"] == "file" else "a model id"
-        yield f"tokenizer.path: missing; kind {tokenizer['kind']!r} needs {needed}"
+def cross_problems(settings: Settings) -> Iterator[str]:
+    """Where keys contradict each other, which a schema cannot say; the settings agree with the schema."""
     yield from _suite_problems(settings)
     for section in ("pretrain", "retune.pretrain", "final.pretrain"):
         yield from _pretrain_problems(settings, section)
@@ -194,41 +201,17 @@ def _cross_problems(settings: Settings) -> Iterator[str]:
             f"({settings['model']['max_positions']}); lower the one or raise the other"
         )
     yield from _search_problems(settings)
-
-
-def _source_problems(sources: list[Settings]) -> Iterator[str]:
-    names = [source["name"] for source in sources]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"corpus.sources: the name {name!r} stands {names.count(name)} times; give each source its own"
-    needed = {"folder": "path", "hub": "id"}
-    for position, source in enumerate(sources):
-        place = f"corpus.sources[{position}]"
-        key = needed.get(source["kind"])
-        if key and not source.get(key):
-            yield f"{place}: key {key!r} is missing; kind {source['kind']!r} needs it"
-        for other in needed.values():
-            if other != key and other in source:
-                yield f"{place}: key {other!r} does not go with kind {source['kind']!r}; remove it"
+    yield from _confirm_problems(settings)
 
 
 def _suite_problems(settings: Settings) -> Iterator[str]:
+    """Suites that are asked for and not prepared."""
     suites = [suite["suite"] for suite in settings["tasks"]["suites"]]
-    for name in sorted({name for name in suites if suites.count(name) > 1}):
-        yield f"tasks.suites: the suite {name!r} stands {suites.count(name)} times; name its tasks in one entry"
-    for position, suite in enumerate(settings["tasks"]["suites"]):
-        place = f"tasks.suites[{position}]"
-        if (suite["source"] == "embedded") != (suite["suite"] == "probes"):
-            yield (
-                f"{place}.source: suite {suite['suite']!r} cannot come from {suite['source']!r}; "
-                "only probes are embedded, and they only so"
-            )
-        if suite["source"] == "folder" and not suite.get("folder"):
-            yield f"{place}: key 'folder' is missing; source 'folder' needs it"
     wanted = [("final.suites", name) for name in settings["final"]["suites"]]
     wanted += [(f"searches.{name}.suite", search_settings(settings, name)["suite"]) for name in settings["searches"]]
-    for place, name in wanted:
+    for key, name in wanted:
         if name not in suites:
-            yield f"{place}: suite {name!r} is not in tasks.suites ({', '.join(suites)}); add it there"
+            yield f"{key}: suite {name!r} is not in tasks.suites ({', '.join(suites)}); add it there"
 
 
 def _section(settings: Settings, dotted: str) -> Settings:
@@ -267,4 +250,22 @@ def _search_problems(settings: Settings) -> Iterator[str]:
         yield (
             f"library.dimensions: {settings['library']['dimensions']} dimensions need more graphs than "
             f"library.graphs ({settings['library']['graphs']}); lower the one or raise the other"
+        )
+
+
+def _confirm_problems(settings: Settings) -> Iterator[str]:
+    confirm = settings["confirm"]
+    for name in confirm["searches"]:
+        if name not in settings["searches"]:
+            yield f"confirm.searches: {name!r} is not in searches{_suggestion(name, list(settings['searches']))}"
+    if confirm["models"] and confirm["searches"] and not settings["tasks"]["test_share"]:
+        yield (
+            "tasks.test_share: 0 keeps no rows away, but a confirmed winner is scored on rows that chose nothing; "
+            "set it above 0, or confirm.models and confirm.seeds to 0"
+        )
+    if bool(confirm["models"]) != bool(confirm["seeds"]):
+        lacking, given = ("seeds", "models") if confirm["models"] else ("models", "seeds")
+        yield (
+            f"confirm.{lacking}: 0 does not go with confirm.{given} {confirm[given]}; "
+            f"give confirm.{lacking} a number, or set both to 0 to confirm nothing"
         )

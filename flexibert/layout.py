@@ -14,7 +14,10 @@ ROUND_DIGITS = 3  # at least, in the names of rounds
 OBSERVATION_COLUMNS = (  # then one a task (points)
     "level", "round", "model", "recipe", "origin", "source", "overlap", "reason", "status", "score",
 )  # fmt: skip
-LEADERBOARD_COLUMNS = ("rank", *OBSERVATION_COLUMNS)  # then one a task (points), and `parameters`
+LEADERBOARD_COLUMNS = (  # then `parameters`, and one a task (means, points)
+    "rank", "role", *OBSERVATION_COLUMNS[:-1], "trainings", "failed",
+    "score", "deviation", "posterior", "posterior_deviation",
+)  # fmt: skip
 PREDICTION_COLUMNS = ("id", "mean", "aleatoric", "epistemic")
 MODEL_COST_COLUMNS = ("parameters", "flops_per_token", "latency_ms")  # after `id`
 PROGRESS, LEASE = "progress.json", "lease.json"  # of a running job, in its folder of `resume`
@@ -109,7 +112,7 @@ class File:
 
     Args:
         below: Its name or pattern.
-        apart: A job of its own makes it, so that it is none of the folder's `files`.
+        apart: A job of its own makes it, or it is not always there, so that it is none of the folder's `files`.
     """
 
     def __init__(self, below: str, apart: bool = False) -> None:
@@ -189,6 +192,7 @@ class TaskFiles(Folder):
     majority_answers = File("plain-majority.npz", apart=True)
     words_answers = File("plain-words.npz", apart=True)
     card = File("task.json")
+    plain = File("plain.json", apart=True)
 
 
 class LibraryFiles(Folder):
@@ -257,7 +261,11 @@ class Layout(Folder):
     run = Inside("models/{model}/{recipe}", RunFiles)
     tuned = Inside("glue/{model}/{recipe}/{task}", TunedFiles)
     score = File("glue/{model}/{recipe}/score.json")
+    confirmation = File("confirm/{search}.json")
     final = File("final/{search}.json")
+    speed = File("speed/{search}.json")
+    evidence = File("evidence/{search}.json")
+    evidence_table = File("evidence/{search}.csv")
 
     page = File("{page}/index.html")
     tables = File("{page}/tables")

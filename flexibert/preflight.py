@@ -4,18 +4,30 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from flexibert import __version__
-from flexibert.config import FIRST_STAGE, Settings, differences, read_yaml, resolve, search_settings
+from flexibert.config import (
+    FIRST_STAGE,
+    UNUSABLE,
+    Settings,
+    complete,
+    cross_problems,
+    differences,
+    read_yaml,
+    search_settings,
+)
 from flexibert.errors import ConfigError, UsageError
 from flexibert.extras import missing_extra
 from flexibert.files import write_json, write_text
 from flexibert.layout import Layout
 from flexibert.provenance import commit
 from flexibert.settings import SourceSettings, SuiteSettings, TokenizerSettings
+
+if TYPE_CHECKING:
+    from flexibert.space.design_space import DesignSpace
 
 # Software that can change a number.
 RECORDED = [
@@ -43,26 +55,27 @@ def check_experiment(changes: Mapping[str, Any], root: str | Path, whole: bool =
     Raises:
         ConfigError: One sentence for each problem.
     """
-    settings = resolve(changes, root)
+    settings = complete(changes, root)
+    problems = list(cross_problems(settings))
     if whole:
-        problems = [*_space_problems(settings, root), *_data_problems(settings), *_extra_problems(settings)]
-        if problems:
-            raise ConfigError(problems, "config is not usable")
+        problems += [*_data_problems(settings), *_space_problems(settings, root), *_extra_problems(settings)]
+    if problems:
+        raise ConfigError(problems, UNUSABLE)
     return settings
 
 
-def check_typed(values: Any, place: str = "--config") -> list[str]:
+def check_typed(values: Any, option: str = "--config") -> list[str]:
     """Texts of `snakemake --config` that would not reach the jobs as they were typed, one sentence a problem.
 
     Snakemake writes them into the command line of each job between quotation marks of Python, not of the shell (9.27,
     `format_cli_value`), so that `$(...)` in a text with an apostrophe would be executed.
     """
     if isinstance(values, Mapping):
-        return [problem for key, value in values.items() for problem in check_typed(value, f"{place} {key}")]
+        return [problem for key, value in values.items() for problem in check_typed(value, f"{option} {key}")]
     if isinstance(values, list | tuple):
-        return [problem for value in values for problem in check_typed(value, place)]
+        return [problem for value in values for problem in check_typed(value, option)]
     if isinstance(values, str) and (set(values) & set("'\"$`\\") or not values.isprintable()):
-        return [f"{place}: {values!r} holds a character that a shell reads; write it into a file for --configfile"]
+        return [f"{option}: {values!r} holds a character that a shell reads; write it into a file for --configfile"]
     return []
 
 
@@ -100,7 +113,14 @@ def _space_problems(settings: Settings, root: str | Path) -> list[str]:
             if keys["level"] > len(space.levels):
                 there = f"{settings['space']} has {len(space.levels)}"
                 problems.append(f"searches.{name}.levels: level {keys['level']} does not exist; {there}")
-    return problems
+    return problems + _baseline_problems(settings, space)
+
+
+def _baseline_problems(settings: Settings, space: "DesignSpace") -> list[str]:
+    from flexibert.outcome.baselines import baseline_problems
+
+    positions, tokens = settings["model"]["max_positions"], settings["tokenizer"]["vocabulary"]
+    return list(baseline_problems(settings["baselines"], space, positions, tokens))
 
 
 def _data_problems(settings: Settings) -> list[str]:

@@ -1,4 +1,5 @@
-"""The runs of a results folder that were asked for: by the proposals of its searches and by its final selections."""
+"""The runs of a results folder that were asked for: by the proposals, the confirmations and the
+final selections of its searches."""
 
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class RunIndex:
         return self._runs[name]
 
     def _scan(self) -> None:
-        for path, _ in [*self._layout.final.found(), *self._layout.round.proposal.found()]:
+        asking = (self._layout.final, self._layout.confirmation, self._layout.round.proposal)
+        for path in [found.path for pattern in asking for found in pattern.found()]:
             changed = path.stat().st_mtime_ns
             if self._read.get(path) != changed:  # new, or made again by a changed search
                 for run in asked_in(path):

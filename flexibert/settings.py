@@ -20,10 +20,10 @@ class Section:
     """Reads and writes a frozen dataclass whose fields are the keys of one section.
 
     Attributes:
-        place: Where the section stands in the configuration, for messages; `[]` stands for any entry of a list.
+        section: Where it stands in the configuration, for messages; `[]` stands for any entry of a list.
     """
 
-    place: ClassVar[str]
+    section: ClassVar[str]
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
@@ -34,9 +34,9 @@ class Section:
         """
         assert is_dataclass(cls)
         keys = [entry.name for entry in fields(cls)]
-        problems = [f"{cls.place}: unknown key {key!r}" for key in mapping if key not in keys]
+        problems = [f"{cls.section}: unknown key {key!r}" for key in mapping if key not in keys]
         missing = [key for key in keys if key not in mapping and key not in cls.defaults()]
-        problems += [f"{cls.place}: key {key!r} is missing" for key in missing]
+        problems += [f"{cls.section}: key {key!r} is missing" for key in missing]
         if problems:
             raise ConfigError(problems)
         hints = get_type_hints(cls)
@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 class SourceSettings(Section):
     """One text source, an entry of `corpus.sources`."""
 
-    place = "corpus.sources[]"
+    section = "corpus.sources[]"
 
     name: str
     kind: Literal["embedded", "folder", "hub"]
@@ -97,7 +97,7 @@ class SourceSettings(Section):
 class CorpusSettings(Section):
     """How the documents of all sources are treated: `corpus` without its sources."""
 
-    place = "corpus"
+    section = "corpus"
 
     validation: float
     duplicates: Literal["none", "exact", "near"]
@@ -107,7 +107,7 @@ class CorpusSettings(Section):
 class TokenizerSettings(Section):
     """The section `tokenizer`."""
 
-    place = "tokenizer"
+    section = "tokenizer"
 
     kind: Literal["train", "file", "hub"]
     vocabulary: int
@@ -118,7 +118,7 @@ class TokenizerSettings(Section):
 class SuiteSettings(Section):
     """Where the tasks of a suite come from, an entry of `tasks.suites`."""
 
-    place = "tasks.suites[]"
+    section = "tasks.suites[]"
 
     suite: str
     source: Literal["embedded", "folder", "hub"]
@@ -130,7 +130,7 @@ class SuiteSettings(Section):
 class TaskSettings(Section):
     """How every task is prepared: `tasks` without its suites."""
 
-    place = "tasks"
+    section = "tasks"
 
     length: int
     train_rows: int | None
@@ -147,7 +147,7 @@ class TaskSettings(Section):
 class LibrarySettings(Section):
     """The section `library`."""
 
-    place = "library"
+    section = "library"
 
     graphs: int
     dimensions: int
@@ -160,7 +160,7 @@ class LibrarySettings(Section):
 class ModelSettings(Section):
     """The section `model`."""
 
-    place = "model"
+    section = "model"
 
     max_positions: int
     dropout: float
@@ -172,7 +172,7 @@ class ModelSettings(Section):
 class PretrainSettings(Section):
     """The section `pretrain`, for one recipe: with the changes of `final` or `retune` where they are due."""
 
-    place = "pretrain"
+    section = "pretrain"
 
     steps: int
     batch: int
@@ -195,7 +195,7 @@ class PretrainSettings(Section):
 class TransferSettings(Section):
     """The section `transfer`."""
 
-    place = "transfer"
+    section = "transfer"
 
     overlap: float
     mode: TransferMode
@@ -206,7 +206,7 @@ class TransferSettings(Section):
 class FinetuneSettings(Section):
     """The section `finetune`, for one recipe: with the changes of `final` or `retune` where they are due."""
 
-    place = "finetune"
+    section = "finetune"
 
     epochs: int
     patience: int
@@ -228,7 +228,7 @@ class FinetuneSettings(Section):
 class ConstraintSettings(Section):
     """Largest costs of a model that a search may propose: `search.constraints`; None for no limit."""
 
-    place = "search.constraints"
+    section = "search.constraints"
 
     parameters: int | None
     flops_per_token: float | None
@@ -244,7 +244,7 @@ class ConstraintSettings(Section):
 class LevelSettings(Section):
     """How one level is searched, an entry of `search.levels`."""
 
-    place = "search.levels[]"
+    section = "search.levels[]"
 
     level: int
     initial: int
@@ -260,7 +260,7 @@ class LevelSettings(Section):
 class SearchSettings(Section):
     """What all levels of one named search share: `search` without its levels."""
 
-    place = "search"
+    section = "search"
 
     method: str
     seed: int
@@ -274,7 +274,7 @@ class SearchSettings(Section):
 class ScaleSettings(Section):
     """By what the best model's pattern is enlarged: `final.scale_up`."""
 
-    place = "final.scale_up"
+    section = "final.scale_up"
 
     layers: int
     widths: int
@@ -284,7 +284,7 @@ class ScaleSettings(Section):
 class JobsSettings(Section):
     """The section `jobs`: how work is done, never a reason for another result."""
 
-    place = "jobs"
+    section = "jobs"
 
     device: Literal["auto", "cpu", "cuda"]
     threads: int

@@ -17,5 +17,9 @@ REVISION = {
     "glue": 2,
     "propose": 3,
     "observe": 1,
-    "report": 1,
+    "confirm": 1,
+    "rank": 1,
+    "speed": 1,
+    "evidence": 1,
+    "report": 2,
 }

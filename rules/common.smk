@@ -4,9 +4,9 @@ from flexibert.config import read_yaml, search_settings, training_settings
 from flexibert.data.tasks import hub_source, tasks_of
 from flexibert.errors import UsageError
 from flexibert.files import read_json
-from flexibert.hold import check_place, hold, release
 from flexibert.layout import PARTS, Layout, round_name
 from flexibert.preflight import changes_since, check_experiment, check_folder_name, check_typed, lasting, space_path
+from flexibert.results_lock import acquire, check_results_folder, release
 from flexibert.run_index import RunIndex
 from flexibert.runs import PRETRAINED, Recipe, RecipeKind, recipe_pattern
 from flexibert.seeds import derive_seed
@@ -35,8 +35,8 @@ try:
         raise UsageError("module: replace_prefix does not reach all files of this workflow; use prefix in its place")
     CFG = check_experiment(config, ROOT, whole=workflow.is_main_process)
     RESULTS = f"results/{CFG['name']}"
-    PLACE = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
-    check_place(PLACE)
+    RESULTS_ON_DISK = workflow.modifier.path_modifier.replace_prefix(RESULTS)  # on disk: under the prefix of a module
+    check_results_folder(RESULTS_ON_DISK)
 except UsageError as error:
     raise WorkflowError(str(error)) from None
 
@@ -44,16 +44,16 @@ config.clear()  # scripts read `jobs` from here: what never changes a result mus
 config.update(CFG)
 
 PATHS = Layout("<results>")  # for inputs and outputs: Snakemake puts the folder in
-DISK = Layout(PLACE)  # for params and for what is read while the jobs are planned
+DISK = Layout(RESULTS_ON_DISK)  # for params and for what is read while the jobs are planned
 SEED = CFG["seed"]
 SPACE = read_yaml(space_path(CFG, ROOT))  # the content, so that an edited space is a changed param
-RUNS = RunIndex(PLACE)
+RUNS = RunIndex(RESULTS_ON_DISK)
 SOURCES = {source["name"]: source for source in CFG["corpus"]["sources"]}
 TASK_SETTINGS = {key: value for key, value in CFG["tasks"].items() if key not in ("suites", "leave_out")}
 SUITES = {suite["suite"]: suite for suite in CFG["tasks"]["suites"]}
 
 if workflow.is_main_process:
-    for line in changes_since(PLACE, CFG):
+    for line in changes_since(RESULTS_ON_DISK, CFG):
         logger.info(line)
 
 

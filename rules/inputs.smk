@@ -130,11 +130,6 @@ def scores_of(runs):
 # pages
 
 
-def final_scores():
-    """Scores of the final models of the search `main`."""
-    return scores_of(read_json(checkpoints.final.get(search="main").output[0])["proposals"])
-
-
 def searches_of(page):
     """The searches that a page shows: the main one, or all that are compared."""
     return ["main"] if page == "report" else sorted({"main", *CFG["comparison"]})

@@ -6,7 +6,8 @@ rule report:
     input:
         settings=PATHS.config,
         leaderboards=lambda wildcards: expand(PATHS.leaderboard, search=searches_of(wildcards.page)),
-        final=lambda wildcards: final_scores(),
+        final=lambda wildcards: scores_in(final_of("main")),
+        evidence=lambda wildcards: [PATHS.evidence.at(search=name) for name in judged(wildcards.page)],
     output:
         page=report(
             PATHS.page,

@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from toy import Done, run
+from toy import SHARED_DATA, Done, run
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SERVICES = ("browser", "graphviz", "slurm")  # fixtures that skip where the machine does not have them
 OWN_CLUSTER = "dev"  # name of the Slurm that stands on loopback for the tests; jobs go to no other
@@ -96,3 +95,11 @@ def half_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from results_folder import half_finished_experiment
 
     return half_finished_experiment(tmp_path_factory.mktemp("results") / "half")
+
+
+@pytest.fixture(scope="session")
+def unconfirmed_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of a search that has converged, its confirmation half done; never to be changed."""
+    from results_folder import unconfirmed_experiment
+
+    return unconfirmed_experiment(tmp_path_factory.mktemp("results") / "unconfirmed")

@@ -15,9 +15,23 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from flexibert.evidence.collect import Ended, collect_evidence
+from flexibert.evidence.resampled import TaskAnswers
+from flexibert.layout import Layout
+from flexibert.outcome.confirmation import choose_confirmed, choose_final
+from flexibert.outcome.leaderboard import rank_models
+from flexibert.seeds import derive_seed
 from flexibert.space.architecture import Architecture
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+LUCK = 4.0  # points that a lucky training scores above what its model is worth
+NOISE = 0.6  # standard deviation of one training, points
+LONGER = 3.0  # points that the final budget adds
+ROWS = 200  # kept away of each task
+PLAIN = {"majority": 40.0, "tfidf": 44.0}
+HOPELESS = "probes-wnli"  # its labels follow from nothing
+LUCKY = 0  # number of the lucky proposal
+SPACE = Path(__file__).parents[1] / "config" / "spaces" / "default.yaml"
 REASONS = ["optimisation", "optimisation", "uncertainty", "diversity"]
 
 
@@ -62,7 +76,9 @@ class MadeUpResults:
             },
             "searches": self.searches,
             "comparison": [name for name in self.searches if name != "main"],
-            "final": {"pretrain": {"steps": 600}},
+            "baselines": ["bert"],
+            "confirm": {"models": 3, "seeds": 3, "searches": ["main"]},
+            "final": {"seeds": 3, "pretrain": {"steps": 600}},
             "report": {"leaderboard_rows": 20, "embedding_map": "pca"},
         }
         self._text("config.yaml", yaml.safe_dump(settings, sort_keys=False))
@@ -108,6 +124,7 @@ class MadeUpResults:
         rounds: int = 5,
         surrogate: bool = True,
         failed: Iterable[int] = (),
+        lucky: Iterable[int] = (),
         unscored: int = 0,
         converged: bool = True,
         before: list[dict] | None = None,
@@ -121,6 +138,7 @@ class MadeUpResults:
             rounds: Rounds with proposals.
             surrogate: Whether the method predicts.
             failed: Which proposals, counted over the level, diverge.
+            lucky: Which proposals score LUCK points above their model's worth.
             unscored: So many runs of the last round have no score yet.
             converged: Whether a last proposal ends the level.
             before: Observations of the level before.
@@ -145,12 +163,14 @@ class MadeUpResults:
                 if run in open_runs:
                     continue
                 diverged = number - count + position in set(failed)
-                score = self._train(run, diverged, steps=200)
+                luck = LUCK * (number - count + position in set(lucky))
+                score = self._train(run, diverged, steps=200, luck=luck)
                 rows.append(
                     {
                         "level": level,
                         "round": round_number,
                         **{key: run[key] for key in ("model", "recipe", "origin", "reason", "overlap")},
+                        "source": run["source"] and "{model}/{recipe}".format(**run["source"]),
                         "status": "failed" if diverged else "ok",
                         **score,
                     }
@@ -161,28 +181,106 @@ class MadeUpResults:
             self._propose(name, level, rounds, [], library, surrogate)
         return rows
 
-    def finish(self, name: str, rows: list[dict]) -> dict:
-        """Write a search's leaderboard and its best."""
-        table = pd.DataFrame(rows).sort_values("score", ascending=False, na_position="last", ignore_index=True)
-        table.insert(0, "rank", range(1, len(table) + 1))
-        self._csv(f"search/{name}/leaderboard.csv", table)
-        best = {key: table.iloc[0][key] for key in ("model", "recipe", "score")}
-        self._json(f"search/{name}/best.json", best)
-        return best
+    def confirm(self, name: str, models: int = 3, seeds: int = 3, scored: int | None = None) -> None:
+        """Train the best models of a search and their baselines again; the first `scored` trainings, None for all."""
+        known = self._of_search(name)
+        out = Layout(self.path).confirmation.path(search=name)
+        out.parent.mkdir(exist_ok=True)
+        observations, proposals = known["observations"], known["proposals"]
+        choose_confirmed(name, observations, proposals, models, seeds, ["bert"], self._space, self._costs, out)
+        for run in json.loads(out.read_text())["proposals"][:scored]:
+            self._train(run, False, steps=200)
 
-    def final(self, name: str, best: dict) -> None:
-        """Write the final model of a search."""
-        card = json.loads((self.path / "models" / best["model"] / best["recipe"] / "card.json").read_text())
-        run = {
-            "model": best["model"],
-            "recipe": "final",
-            "architecture": card["architecture"],
-            "origin": "final",
-            "source": None,
-            "overlap": None,
+    def finish(self, name: str) -> None:
+        """Rank a search's models, as its end does."""
+        layout, known = Layout(self.path), self._of_search(name)
+        confirmation = layout.confirmation.path(search=name)
+        runs = json.loads(confirmation.read_text())["proposals"] if confirmation.exists() else []
+        rank_models(
+            name=name,
+            **known,
+            libraries=[path.parent for path in self.path.glob("**/costs.parquet")],
+            confirmation=confirmation if confirmation.exists() else None,
+            scores=[layout.score.at(model=run["model"], recipe=run["recipe"]) for run in runs],
+            suite="probes",
+            leaderboard=layout.leaderboard.path(search=name),
+            best=layout.best.path(search=name),
+        )
+
+    def final(self, name: str, seeds: int = 3, scored: int | None = None) -> None:
+        """Train a search's winner and its baselines at the final budget; the first `scored` trainings, None for all."""
+        layout = Layout(self.path)
+        confirmation, out = layout.confirmation.path(search=name), layout.final.path(search=name)
+        out.parent.mkdir(exist_ok=True)
+        choose_final(
+            best=layout.best.path(search=name),
+            confirmation=confirmation if confirmation.exists() else None,
+            leaderboard=layout.leaderboard.path(search=name),
+            proposals=self._of_search(name)["proposals"],
+            baselines=["bert"],
+            seeds=seeds,
+            scale_up=None,
+            space=self._space,
+            costs=self._costs,
+            out=out,
+        )
+        for run in json.loads(out.read_text())["proposals"][:scored]:
+            self._train(run, False, steps=600)
+
+    def evidence(self, name: str) -> None:
+        """Collect what is known of a search's winner."""
+        layout = Layout(self.path)
+        for task in TASKS:
+            self._json(f"tasks/probes-{task}/plain.json", PLAIN)
+        files = {
+            key: getattr(layout, key).path(search=name) for key in ("best", "leaderboard", "confirmation", "final")
         }
-        self._json(f"final/{name}.json", {**run, "proposals": [run]})
-        self._train(run, False, steps=600)
+        layout.evidence.path(search=name).parent.mkdir(exist_ok=True)
+        collect_evidence(
+            self.path,
+            Ended(observations=self._of_search(name)["observations"], **files),
+            suite="probes",
+            answers=self._answers,
+            seed=0,
+            out=layout.evidence.path(search=name),
+            table=layout.evidence_table.path(search=name),
+        )
+
+    @property
+    def _space(self) -> dict:
+        return yaml.safe_load(SPACE.read_text(encoding="utf-8"))
+
+    def _costs(self, models: Iterable[Architecture]) -> list[dict]:
+        sizes = [self._parameters(model.to_model_dict()) for model in models]
+        return [{"parameters": size, "flops_per_token": 2.0 * size} for size in sizes]
+
+    def _of_search(self, name: str) -> dict:
+        """Observations of the last round of a search, and all its proposals."""
+        layout = Layout(self.path)
+        observations = [path for path, _ in layout.round.observations.found(search=name)]
+        proposals = [path for path, _ in layout.round.proposal.found(search=name)]
+        return {"observations": observations[-1], "proposals": proposals}
+
+    def _right(self, model: dict, recipe: str, task: str) -> np.ndarray:
+        """Which kept-away rows of a task a training answers rightly; shape (ROWS,)."""
+        generator = np.random.default_rng(derive_seed(0, Architecture.from_model_dict(model).id, recipe, task))
+        worth = PLAIN["majority"] - 2.0 if task == HOPELESS else self._quality(model) + LONGER
+        return generator.random(ROWS) < worth / 100.0
+
+    def _tested(self, run: dict, task: str) -> dict:
+        """What fine-tuning says of a training on the kept-away rows."""
+        score = 100.0 * float(self._right(run["architecture"], run["recipe"], task).mean())
+        return {"score": score, "metrics": {"accuracy": score}, "rows": ROWS}
+
+    def _answers(self, model: str, recipes: Iterable[str]) -> dict[str, TaskAnswers]:
+        """Answers of a model's trainings to the kept-away rows; class 1 is always right."""
+        found = {}
+        for task in (f"probes-{task}" for task in TASKS):
+            cards = [json.loads((self.path / f"models/{model}/{recipe}/card.json").read_text()) for recipe in recipes]
+            right = np.array([self._right(card["architecture"], card["recipe"], task) for card in cards])
+            outputs = np.stack([~right, right], axis=2).astype(np.float32)
+            found[task] = TaskAnswers(outputs, np.ones(ROWS, dtype=int), ["accuracy"])
+        return found
 
     def running(self, job: str, age: float = 2.0, step: int = 120, steps: int = 200) -> None:
         """Write the progress of a running job of this process, `age` seconds old."""
@@ -253,7 +351,7 @@ class MadeUpResults:
             )
         table.to_parquet(self.path / folder / "predictions.parquet")
 
-    def _train(self, run: dict, diverged: bool, steps: int) -> dict:
+    def _train(self, run: dict, diverged: bool, steps: int, luck: float = 0.0) -> dict:
         """Write the files of a trained and scored run; returns its score and one score a task."""
         model, recipe = run["model"], run["recipe"]
         folder = f"models/{model}/{recipe}"
@@ -285,7 +383,9 @@ class MadeUpResults:
         }
         self._csv(f"{folder}/curve.csv", pd.DataFrame(curve))
         self._cost(f"{folder}/cost.json", 0.4 if transferred else steps * 0.03 * (1 + self.generator.random()))
-        mean = self._quality(run["architecture"]) + self.generator.normal(0, 0.6) + (3 if recipe == "final" else 0)
+        mean = self._quality(run["architecture"]) + self.generator.normal(0, NOISE) + luck
+        final = recipe.startswith("final")
+        mean += LONGER * final
         points = {
             f"probes-{task}": None if diverged else round(mean + 4 * np.sin(k * 2.1), 3) for k, task in enumerate(TASKS)
         }
@@ -306,7 +406,8 @@ class MadeUpResults:
                     "hyperparameters": trial,
                     "epoch": 2,
                     "trial": 1,
-                },
+                }
+                | ({"test": self._tested(run, task)} if final else {}),
             )
             self._cost(f"glue/{model}/{recipe}/{task}/cost.json", 2 + self.generator.random())
         score = None if diverged else round(float(np.mean(list(points.values()))), 3)
@@ -394,21 +495,37 @@ class MadeUpResults:
 
 
 def finished_experiment(path: Path) -> Path:
-    """One search over two levels with a failed candidate, a final model, and five searches to compare."""
+    """One search over two levels with a failed and a lucky candidate, confirmed, with final models and evidence.
+
+    Beside it five searches to compare, of which none is confirmed.
+    """
     names = {"main": {}} | {
         f"{method}-{seed}": {"method": method, "seed": seed} for method in ("boshnas", "random") for seed in (1, 2)
     }
+    names["evolution-3"] = {"method": "evolution", "seed": 3}
     made = MadeUpResults(path, names, constraints={"parameters": 400_000})
     library = made.library()
-    rows = made.search("main", library, failed=[5])
+    rows = made.search("main", library, failed=[5], lucky=[LUCKY])
     finer = made.library("search/main/level-2/library", stack=1)
-    rows = made.search("main", finer, level=2, rounds=3, before=rows)
-    made.final("main", made.finish("main", rows))
+    made.search("main", finer, level=2, rounds=3, before=rows)
+    made.confirm("main")
+    made.finish("main")
+    made.final("main")
+    made.evidence("main")
     for name, changes in names.items():
         if name != "main":
-            made.finish(name, made.search(name, library, rounds=4, surrogate=changes["method"] == "boshnas"))
+            made.search(name, library, rounds=4, surrogate=changes["method"] == "boshnas")
+            made.finish(name)
     made.benchmark("library", 12.0)
     made.benchmark("propose", 3.0)
+    return path
+
+
+def unconfirmed_experiment(path: Path) -> Path:
+    """A search that has converged, with a part of its confirmation scored."""
+    made = MadeUpResults(path)
+    made.search("main", made.library(), lucky=[LUCKY])
+    made.confirm("main", scored=4)
     return path
 
 

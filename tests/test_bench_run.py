@@ -1,17 +1,21 @@
 """`flexibert bench`: the contract, resuming, equal seeds, and the sentences for what cannot be searched."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flexibert.cli import main
+from flexibert.encoder.cost import parameters
 from flexibert.errors import SearchError
 from flexibert.search.bench.pool import pool_from_table
 from flexibert.search.bench.run import BenchSettings, call_file, run_bench, search_table
 from flexibert.search.bench.summary import regrets, summarise, summary_table
 from flexibert.search.bench.table import read_table
+from flexibert.space.design_space import DesignSpace
 
+ROOT = Path(__file__).parents[1]
 OPERATIONS = ("none", "skip", "conv", "pool")
 
 
@@ -227,6 +231,19 @@ def test_summary():
     assert summary.regret_error == pytest.approx(0.5)
     assert summary.area == pytest.approx(np.mean([2, 2, 0, 3, 1, 1]))
     assert "m" in summary_table([summary])
+
+
+def test_largest_counts_the_parameters_of_a_table_s_models(tmp_path):
+    models = DesignSpace.from_yaml(ROOT / "config/spaces/test.yaml").sample(12, 1, 0)
+    table, out = tmp_path / "models.jsonl", tmp_path / "out.jsonl"
+    rows = [{"id": model.id, "model": model.to_model_dict(), "score": float(k)} for k, model in enumerate(models)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["--method", "largest", "--budget", "12", "--init", "1", "--seeds", "1", "--embedding", "naive"]
+    assert main(["bench", str(table), *options, "--out", str(out), "--jobs", "1"]) == 0
+    sizes = {model.id: parameters(model)["total"] for model in models}
+    asked = [sizes[name] for name in lines(out)[0]["ids"][1:]]
+    assert asked == sorted(asked, reverse=True)
+    assert len(set(asked)) > 6
 
 
 def test_isomorphic_models_are_paid_once(shared_data):

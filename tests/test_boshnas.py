@@ -12,7 +12,7 @@ from flexibert.search.boshnas.acquisition import log_expected_improvement, log_i
 from flexibert.search.boshnas.ascent import acquisition_gradient, ascend, trend_map
 from flexibert.search.boshnas.gaussian_process import JITTER, GaussianProcess, Posterior
 from flexibert.search.boshnas.kernel import Coordinates, matern, relate, shared_category_counts, views_of_pool
-from flexibert.search.boshnas.method import Boshnas, Surrogate, mixture
+from flexibert.search.boshnas.method import Boshnas, GaussianSurrogate, mixture
 from flexibert.search.boshnas.score_warp import ScoreWarp
 from flexibert.search.interface import Observations, Pool
 from flexibert.space.architecture import Architecture
@@ -31,7 +31,7 @@ def hill(pool):
 def surrogate():
     pool = plane()
     rows = np.arange(20)
-    return Surrogate.fit(Observations(rows, hill(pool)[rows]), pool)
+    return GaussianSurrogate.fit(Observations(rows, hill(pool)[rows]), pool)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_noise_is_learned():
     generator = np.random.default_rng(1)
     rows = np.repeat(np.arange(60), 2)
     exact = hill(pool)[rows]
-    quiet = Surrogate.fit(Observations(rows, exact), pool).views[0].process
-    loud = Surrogate.fit(Observations(rows, exact + generator.normal(0, 8, len(rows))), pool).views[0].process
+    quiet = GaussianSurrogate.fit(Observations(rows, exact), pool).views[0].process
+    loud = GaussianSurrogate.fit(Observations(rows, exact + generator.normal(0, 8, len(rows))), pool).views[0].process
     assert loud.hypotheses[0].noise > quiet.hypotheses[0].noise
 
 
@@ -222,7 +222,7 @@ def test_pending_candidates_repel():
 def test_a_pending_candidate_counts_as_one_chosen_before(surrogate):
     pool = plane()
     rows, pending = np.arange(20), np.array([40, 41])
-    waiting = Surrogate.fit(Observations(rows, hill(pool)[rows], pending), pool)
+    waiting = GaussianSurrogate.fit(Observations(rows, hill(pool)[rows], pending), pool)
     others = np.arange(50, 60)
     np.testing.assert_allclose(waiting.acquisition(others), surrogate.believing(pending).acquisition(others))
     assert not np.allclose(waiting.acquisition(others), surrogate.acquisition(others))
@@ -317,7 +317,7 @@ def test_views_count_alike():
     )
     scores = 60 + 5 * points[:, 2]  # in the features alone
     rows = np.arange(25)
-    surrogate = Surrogate.fit(Observations(rows, scores[rows]), pool)
+    surrogate = GaussianSurrogate.fit(Observations(rows, scores[rows]), pool)
     posteriors = surrogate.posteriors(np.arange(25, 80))
     assert sum(posterior.weight for posterior in posteriors) == pytest.approx(1)
     assert sum(

@@ -15,6 +15,7 @@ from flexibert.config import (
     training_settings,
 )
 from flexibert.errors import ConfigError
+from flexibert.preflight import check_experiment
 
 ROOT = Path(__file__).parents[1]
 SOURCE = {"name": "a", "kind": "embedded", "weight": 1.0, "shards": 1}
@@ -23,7 +24,7 @@ SHIPPED = sorted(path for path in (ROOT / "config").glob("*.yaml"))
 
 def problems_of(changes: dict) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        resolve(changes, ROOT)
+        check_experiment(changes, ROOT)
     return caught.value.problems
 
 
@@ -108,10 +109,29 @@ def test_a_name_cannot_escape_the_results_folder(name):
         ({"corpus": {"sources": [SOURCE, SOURCE]}}, "the name 'a' stands 2 times"),
         ({"tasks": {"suites": [{"suite": "glue", "source": "embedded"}]}}, "only probes are embedded"),
         ({"search": {"method": "boshnass"}}, "did you mean 'boshnas'?"),
+        ({"confirm": {"seeds": 0}}, "confirm.seeds: 0 does not go with confirm.models 3; give confirm.seeds a number"),
+        ({"tasks": {"test_share": 0}}, "tasks.test_share: 0 keeps no rows away, but a confirmed winner is scored"),
+        ({"confirm": {"models": 0}}, "confirm.models: 0 does not go with confirm.seeds 3"),
+        ({"confirm": {"searches": ["mian"]}}, "confirm.searches: 'mian' is not in searches; did you mean 'main'?"),
     ],
 )
 def test_what_a_schema_cannot_say_is_checked_too(changes, sentence):
+    """By the configuration itself or by the room that knows."""
     assert any(sentence in problem for problem in problems_of(changes)), problems_of(changes)
+
+
+def test_mistakes_that_different_rooms_know_are_told_together_and_once():
+    problems = problems_of(
+        {
+            "library": {"dimensions": 64, "graphs": 60},
+            "corpus": {"sources": [SOURCE, SOURCE]},
+            "tokenizer": {"kind": "file"},
+            "tasks": {"suites": [{"suite": "probes", "source": "embedded"}, {"suite": "glue", "source": "folder"}]},
+            "space": "nowhere.yaml",
+        }
+    )
+    keys = ["library.dimensions", "corpus.sources", "tokenizer.path", "tasks.suites", "space"]
+    assert [problem.partition(":")[0] for problem in problems] == keys
 
 
 def test_a_recipe_has_its_own_training_settings():
@@ -135,3 +155,9 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path):
         read_yaml(path)
     with pytest.raises(ConfigError, match="no such file"):
         read_yaml(tmp_path / "absent.yaml")
+
+
+def test_a_level_that_the_space_lacks_is_told_before_the_first_job():
+    deep = merge(read_yaml(ROOT / "config/config.yaml")["search"]["levels"][0], {"level": 9})
+    with pytest.raises(ConfigError, match=r"searches.main.levels: level 9 does not exist; config/spaces/.*yaml has \d"):
+        check_experiment({"search": {"levels": [deep]}}, ROOT)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flexibert.data.corpus import check_corpus, clean_documents, collect_documents, split_of, words_hash, words_of
+from flexibert.data.corpus import check_corpus, clean_documents, collect_documents, words_hash, words_of
 from flexibert.data.disk import require_space
 from flexibert.data.sources import SMALLEST_PIECE, raw_documents
+from flexibert.data.splits import split_of
 from flexibert.errors import CorpusError
 from flexibert.settings import CorpusSettings, SourceSettings
 
@@ -151,9 +152,9 @@ def test_all_problems_of_the_section_are_told_at_once(tmp_path):
     ]
     problems = check_corpus(sources)
     assert len(problems) == 3
-    assert any("two sources are called 'a'" in problem for problem in problems)
-    assert any("needs the key 'id'" in problem for problem in problems)
-    assert any("'column' means nothing for kind embedded" in problem for problem in problems)
+    assert any("the name 'a' stands 2 times" in problem for problem in problems)
+    assert any("key 'id' is missing; kind 'hub' needs it" in problem for problem in problems)
+    assert any("key 'column' does not go with kind 'embedded'" in problem for problem in problems)
 
 
 def test_a_wrong_column_and_a_broken_line_are_named(tmp_path):

@@ -171,7 +171,7 @@ def test_a_tokenizer_file_is_taken_over_with_its_own_special_tokens(manifest, tm
 
 def test_unusable_tokenizers_are_told(manifest, tmp_path):
     assert "261" in check_tokenizer(TokenizerSettings(kind="train", vocabulary=100, path=None))[0]
-    assert "needs a path" in check_tokenizer(TokenizerSettings(kind="hub", vocabulary=1000, path=None))[0]
+    assert "needs a model id" in check_tokenizer(TokenizerSettings(kind="hub", vocabulary=1000, path=None))[0]
     assert "does not exist" in check_tokenizer(TokenizerSettings(kind="file", vocabulary=1000, path="nowhere.json"))[0]
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(CorpusError, match=r"broken\.json is not a tokenizer\.json"):

@@ -141,11 +141,11 @@ def test_wrong_sections_are_told_all_at_once(tmp_path):
     ]
     problems = check_tasks(suites)
     for words in (
-        "listed twice",
+        "stands 2 times",
         "does not exist",
         "no task 'colla'",
-        "probes are embedded only",
-        "needs the key 'folder'",
+        "only probes are embedded",
+        "key 'folder' is missing; source 'folder' needs it",
     ):
         assert any(words in problem for problem in problems), words
 
@@ -258,11 +258,10 @@ def test_prepared_rows_decode_to_the_texts(tmp_path, tokenizer):
     data = TaskData.load(tmp_path / "out", "train")
     assert data.labels.tolist() == [0, 1]
     assert data.facts["majority_share"] == 0.5
-    ids, types, mask = data.batch(np.array([1, 0]))
-    assert ids.shape == types.shape == mask.shape
+    ids, mask = data.batch(np.array([1, 0]))
+    assert ids.shape == mask.shape
     decoder = load_tokenizer(tokenizer)
     assert decoder.decode(ids[1][mask[1]].tolist(), skip_special_tokens=False) == "[CLS] low[SEP] newest of all[SEP]"
-    assert decoder.decode(ids[1][types[1] == 1].tolist(), skip_special_tokens=False) == " newest of all[SEP]"
     assert mask.sum(axis=1).max() <= SETTINGS.length
     assert (ids[~mask] == data.facts["pad"]).all()
 
@@ -278,6 +277,16 @@ def test_the_seed_decides_which_rows_are_used(tmp_path, tokenizer):
     data = TaskData.load(tmp_path / "a", "train")
     assert len(data) == 10
     assert len(TaskData.load(tmp_path / "a", "validation")) == 20
+
+
+def test_splits_are_drawn_apart(tmp_path, tokenizer):
+    """Equal files stand for both splits: the rows that are drawn of them differ."""
+    rows = "".join(f"s\t{n % 2}\t\tsentence {n}\n" for n in range(60))
+    write_glue(tmp_path, "cola", rows, rows)
+    settings = replace(SETTINGS, train_rows=20, validation_rows=20)
+    prepare_task("glue-cola", glue(tmp_path), settings, tokenizer, 1, tmp_path / "out")
+    splits = [np.load(tmp_path / "out" / f"{split}.npz") for split in ("train", "validation")]
+    assert not np.array_equal(*(arrays["input_ids"] for arrays in splits))
 
 
 def test_a_task_from_the_hub_is_read_from_its_parquet_files(tmp_path, tokenizer):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from test_docs import PAGES, blocks
-from toy import ROOT
+from toy import ROOT, SHARED_DATA
 
 from flexibert.cli import main
 from flexibert.files import read_json
@@ -66,7 +66,7 @@ TABLE = {
     # make
     "make search": Try("Nothing to be done"),
     "make search CONFIG=my.yaml": plan("results/mine/"),  # and test_own_text_and_tasks_are_prepared
-    "make search CONFIG=config/glue-small.yaml": plan("results/glue-small/", needs="../shared/data"),
+    "make search CONFIG=config/glue-small.yaml": plan("results/glue-small/", needs="data/glue"),
     "make dag": Try(leaves="results/default/dag/jobs.mmd"),
     "make lint": Try("Congratulations"),
     "make test": Try(where="the run of the tests to which this belongs"),
@@ -84,7 +84,7 @@ TABLE = {
     "snakemake -n --config seed=2": Try("was made with other settings"),
     "snakemake -n --configfile config/paper.yaml": Try(where="tests/test_workflow.py"),
     "snakemake comparison --configfile config/test.yaml": plan("results/test/comparison/index.html"),
-    "snakemake comparison --configfile config/glue-small.yaml": plan("results/glue-small/", needs="../shared/data"),
+    "snakemake comparison --configfile config/glue-small.yaml": plan("results/glue-small/", needs="data/glue"),
     "snakemake --configfile config/paper.yaml --until download download_tokenizer": plan("download"),
     "snakemake results/paper/tasks/glue-{cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte,wnli}/download.json "
     "--configfile config/paper.yaml": plan("download_task"),
@@ -138,6 +138,8 @@ TABLE = {
     "python -m pytest tests/test_workflow.py": Try(where="the run of the tests to which this belongs"),
     # others
     "cat results/default/search/main/level-1/round-001/proposal.json": Try("explanation"),
+    "cat results/default/evidence/main.json": Try("verdict"),
+    "cat results/default/evidence/main.csv": Try("budget,split,against"),
     "sacctmgr show assoc user=$USER format=account,partition": SLURM,
     'sinfo --format "%P %G"': SLURM,
     'squeue --me --format "%i %j %T %M"': SLURM,
@@ -179,13 +181,12 @@ def home(toy, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("reader") / "checkout"
     shutil.copytree(toy.folder, folder, symlinks=True)
     for path in ROOT.iterdir():
-        if path.name not in ("results", "shared") and not path.name.startswith("."):
+        if path.name not in ("data", "results", "shared") and not path.name.startswith("."):
             (folder / path.name).symlink_to(path)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "results" / "default").symlink_to("test")
-    if (ROOT.parent / "shared").is_dir():
-        (folder.parent / "shared").symlink_to(ROOT.parent / "shared")
     bring_tables(folder)
+    bring_real_data(folder)
     bring_own_text_and_tasks(folder)
     return folder
 
@@ -208,6 +209,18 @@ def bring_tables(folder: Path) -> None:
         for number in range(40)
     ]
     (folder / "reviews.csv").write_text("text,label\n" + "\n".join(reviews) + "\n")
+
+
+def bring_real_data(folder: Path) -> None:
+    """The folder `data` as docs/data.md lays it out, where real data is at hand."""
+    if not SHARED_DATA.is_dir():
+        return
+    texts = {"wikipedia": "wikipedia_sample", "openwebtext": "openwebtext_sample", "mixed": "openwebtext_wikipedia_mix"}
+    for source, file in texts.items():
+        (folder / "data" / "text" / source).mkdir(parents=True)
+        (folder / "data" / "text" / source / f"{file}.txt").symlink_to(SHARED_DATA / "corpus" / f"{file}.txt")
+    for suite in ("glue", "superglue"):
+        (folder / "data" / suite).symlink_to(SHARED_DATA / suite)
 
 
 def bring_own_text_and_tasks(folder: Path) -> None:

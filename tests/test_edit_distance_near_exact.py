@@ -48,19 +48,20 @@ def test_deep_models_take_fewer_starts():
     assert 0 < assigned_distance(a, b, ranks) / 10 < 2 * ranked
 
 
-def test_no_exchange_of_two_partners_is_left_that_pays():
-    space = _space("paper", [2, 4])
-    a, b = space.sample(2, seed=3)
-    pair = _Pair(a, b, Ranks.of_space(space))
+@pytest.mark.parametrize("name", ["test", "default"])
+def test_no_exchange_of_two_partners_is_left_that_pays(name):
+    space = _space(name, [4])
+    ranks = Ranks.of_space(space)
     generator = np.random.default_rng(0)
-    starts = np.array([generator.permutation(pair.size) for _ in range(20)])
-    for start, end in zip(starts, _exchanged(pair, starts, most=10_000), strict=True):
+    for a, b in itertools.pairwise(space.sample(5, seed=3)):
+        pair = _Pair(a, b, ranks)
+        starts = np.array([generator.permutation(pair.size) for _ in range(20)])
         places = np.array(list(itertools.combinations(range(pair.size), 2)))
-        others = np.tile(end, (len(places), 1))
         rows = np.arange(len(places))[:, None]
-        others[rows, places] = others[rows, places[:, ::-1]]
-        assert pair.costs(end[None])[0] < pair.costs(start[None])[0]
-        assert (pair.costs(others) >= pair.costs(end[None])[0]).all()
+        for end in _exchanged(pair, starts, most=10_000):
+            others = np.tile(end, (len(places), 1))
+            others[rows, places] = others[rows, places[:, ::-1]]
+            assert pair.costs(others).min() >= pair.costs(end[None])[0]
 
 
 @pytest.mark.parametrize(("depths", "most"), [((2, 2), 500), ((2, 4), 500), ((4, 4), 500), ((6, 12), 60)])

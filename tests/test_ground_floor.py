@@ -13,9 +13,9 @@ import yaml
 
 from flexibert.errors import ConfigError, UsageError
 from flexibert.files import read_json, whole_file, whole_folder, write_json
-from flexibert.hold import HOLDER, hold, release
 from flexibert.log import Progress, job_log
 from flexibert.provenance import commit
+from flexibert.results_lock import HOLDER, acquire, release
 from flexibert.seeds import derive_seed
 
 
@@ -48,6 +48,15 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["made"]
 
 
+def test_a_folder_that_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path):
+    with whole_folder(tmp_path / "made") as part:
+        (part / "old").write_text("old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "made") as part:
+        fail_after(part / "new")
+    assert [item.name for item in (tmp_path / "made").iterdir()] == ["old"]
+    assert [item.name for item in tmp_path.iterdir()] == ["made"]
+
+
 def test_a_mistake_of_use_ends_a_job_with_its_sentences_and_no_traceback(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught, job_log(tmp_path / "job.log"):
         raise ConfigError(["a is wrong; write b", "c is missing"], "config is not usable")
@@ -77,15 +86,15 @@ def test_progress_tells_lines_and_a_file_for_status(tmp_path, caplog):
 
 
 def test_a_held_folder_refuses_a_second_holder_and_says_who_has_it(tmp_path):
-    code = f"import time; from flexibert.hold import hold; hold({str(tmp_path)!r}); print('held', flush=True); "
-    code += "time.sleep(60)"
+    code = "import time; from flexibert.results_lock import acquire; "
+    code += f"acquire({str(tmp_path)!r}); print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
     with pytest.raises(UsageError, match=f"held by process {other.pid} of .* since"):
-        hold(tmp_path)
+        acquire(tmp_path)
     other.kill()
     other.wait()
-    hold(tmp_path)  # a killed holder frees it
+    acquire(tmp_path)  # a killed holder frees it
     assert read_json(tmp_path / HOLDER)["pid"] == os.getpid()
     release(tmp_path, os.getpid())
     assert list(tmp_path.iterdir()) == []
@@ -95,7 +104,7 @@ def test_a_holder_on_another_machine_counts_as_alive(tmp_path):
     holder = {"pid": 1, "started": "1", "host": "elsewhere", "user": "ada", "since": time.strftime("%Y-%m-%d %H:%M:%S")}
     (tmp_path / HOLDER).write_text(json.dumps(holder))
     with pytest.raises(UsageError, match="process 1 of ada on elsewhere"):
-        hold(tmp_path)
+        acquire(tmp_path)
 
 
 def test_the_conda_environment_has_the_pinned_requirements():

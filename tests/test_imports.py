@@ -14,10 +14,10 @@ GROUND_FLOOR = {
     "errors",
     "extras",
     "files",
-    "hold",
     "layout",
     "log",
     "provenance",
+    "results_lock",
     "run_index",
     "runs",
     "seeds",
@@ -39,8 +39,9 @@ MAY_KNOW = {
     "search.peers": {"search.interface", "search.candidates"},
     "search.bench": {"space", "space.edit_distance", "space.library", "search"},
     "evidence": {"space"},
-    "report": {"space"},
-    "preflight": {"data", "space"},
+    "outcome": {"encoder", "evidence", "search", "space"},
+    "report": {"evidence", "outcome", "space"},
+    "preflight": {"data", "outcome", "space"},
     "cli": {"encoder", "report", "search.bench", "space", "space.edit_distance", "space.library"},
 }
 METHOD_ROOMS = ("search.boshnas", "search.paper", "search.peers")

@@ -11,7 +11,7 @@ from flexibert.space.edit_distance.all_pairs import all_distances
 from flexibert.space.edit_distance.ranks import Ranks
 from flexibert.space.library.embedding import embed, scale_classically, threshold_counts
 from flexibert.space.library.embedding_quality import quality, separations
-from flexibert.space.library.placement import Placement, place
+from flexibert.space.library.placement import Placement, best_point
 
 PAPER = DesignSpace.from_yaml(Path(__file__).parents[1] / "config" / "spaces" / "paper.yaml")
 RANKS = Ranks.of_space(PAPER)
@@ -107,7 +107,7 @@ def test_a_point_with_exact_distances_is_found_again():
     points = np.random.default_rng(1).normal(size=(60, 4))
     for metric in ("euclidean", "city-block"):
         wanted = separations(points[:1].astype(np.float32), points[1:].astype(np.float32), metric)[0]
-        np.testing.assert_allclose(place(wanted, points[1:], metric), points[0], atol=0.02)
+        np.testing.assert_allclose(best_point(wanted, points[1:], metric), points[0], atol=0.02)
 
 
 @pytest.mark.parametrize("choice", [{"metric": "cosine"}, {"recipe": "slow"}])

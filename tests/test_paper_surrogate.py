@@ -10,7 +10,7 @@ from flexibert.search.paper.surrogate import (
     NOISE_FLOOR,
     NaturalParameterLayer,
     NaturalParameterNetwork,
-    Surrogate,
+    NeuralSurrogate,
     fit_surrogate,
     rectified_moments,
     teacher_deviation,
@@ -57,7 +57,7 @@ def test_network_moments_agree_with_sampled_weights():
 
 
 @pytest.fixture(scope="module")
-def noisy_line() -> tuple[Surrogate, torch.Tensor, torch.Tensor]:
+def noisy_line() -> tuple[NeuralSurrogate, torch.Tensor, torch.Tensor]:
     """A fit to 200 points of sin(2x) on [-2, 2] whose noise is 0.05 on the left and 0.5 on the right."""
     generator = torch.Generator().manual_seed(4)
     inputs = torch.rand(200, 1, generator=generator) * 4 - 2

@@ -47,7 +47,10 @@ def search_jobs(rounds: int, done_rounds: int) -> tuple[list[Job], dict]:
             scores.append(add("glue", tuned, state, **run))
         before = trained
         observed = [add("observe", [proposed, *scores], state, **place)]
-    best = add("search", observed, "to do", search="main")
+    confirm = add("confirm", observed, "to do", search="main")
+    again = {"model": "0" * 12, "recipe": "confirm-1"}
+    tuned = add("finetune", [add("pretrain", [corpus], "to do", **again)], "to do", task="cola", **again)
+    best = add("search", [*observed, confirm, add("glue", [tuned], "to do", **again)], "to do", search="main")
     final = add("final", [best], "to do", search="main")
     run = {"model": "0" * 12, "recipe": "final"}
     trained = add("pretrain", [corpus], "to do", **run)
@@ -62,6 +65,7 @@ def test_jobs_of_one_rule_and_round_are_drawn_as_one():
     assert (node.cluster, node.states.total(), node.state) == ("main, level 1, round 2", 4, "to do")
     assert graph.nodes["finetune_main__level_1__round_1"].label == "finetune 4/4"
     assert graph.nodes["finetune_final_model"].states.total() == 1
+    assert graph.nodes["finetune_confirmation"].states.total() == 1
 
 
 def test_proposals_lead_to_the_trainings_that_they_asked_for():
@@ -71,6 +75,7 @@ def test_proposals_lead_to_the_trainings_that_they_asked_for():
         assert (f"propose_{place}", f"pretrain_{place}") in graph.edges
         assert (f"propose_{place}", f"transfer_{place}") in graph.edges
     assert ("final", "pretrain_final_model") in graph.edges
+    assert ("confirm", "pretrain_confirmation") in graph.edges
 
 
 def test_implied_edges_are_left_out():
@@ -101,7 +106,7 @@ def test_state_that_matters_most_colours_a_gathered_node():
 
 def test_rule_graph_draws_each_rule_once_and_the_circle_of_the_search():
     graph = rule_graph(*search_jobs(rounds=3, done_rounds=2))
-    assert graph.nodes["finetune"].label == "finetune 8/13"
+    assert graph.nodes["finetune"].label == "finetune 8/14"
     circle = [
         ("propose", "pretrain"),
         ("pretrain", "finetune"),
@@ -121,7 +126,7 @@ def test_mermaid_names_every_node_and_its_state():
         assert re.search(
             rf'^ +{name}\["{re.escape(node.label)}"\]:::{node.state.replace(" ", "_")}$', text, re.MULTILINE
         )
-    assert text.count("subgraph") == text.count("\n  end\n") == 3
+    assert text.count("subgraph") == text.count("\n  end\n") == 4
     assert all(f"  {start} --> {end}\n" in text for start, end in graph.edges)
     assert mermaid(job_graph(*search_jobs(rounds=2, done_rounds=1))) == text
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from jinja2 import StrictUndefined, Template
+from results_folder import MadeUpResults
 
 from flexibert.cli import main
 from flexibert.report import style
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
 from flexibert.report.page import write_report
-from flexibert.report.tables import TABLES
+from flexibert.report.page_tables import TABLES
 
 BROWSER_OPTIONS = [
     "--headless",
@@ -57,6 +58,37 @@ def test_every_figure_and_table_is_on_the_page_and_beside_it(page):
         assert f'<table id="table-{name}"' in text
         assert len(pd.read_csv(page.parent / "tables" / f"{name}.csv"))
     assert set(FIGURES) == set(FIGURE_TABLES)
+
+
+def answer_of(page: Path) -> str:
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert text.index('id="answer"') < text.index('class="tiles"')
+    return re.search(r'<p class="first">(.*?)</p>', text)[1]
+
+
+def test_the_page_opens_with_the_verdict(page, finished_results):
+    evidence = json.loads((finished_results / "evidence/main.json").read_text(encoding="utf-8"))
+    assert answer_of(page) == evidence["verdict"][0]
+
+
+def test_a_page_before_the_confirmation_says_that_nothing_is_confirmed(half_page, unconfirmed_results, tmp_path):
+    assert answer_of(half_page).startswith("Nothing is confirmed yet: each model of the search main was trained once")
+    partly = write_report(unconfirmed_results, tmp_path / "report")
+    assert re.match(r"Nothing is confirmed yet: 4 of \d+ repeated trainings are scored", answer_of(partly))
+
+
+def test_a_page_without_any_confirmation_says_that_differences_may_be_luck(tmp_path):
+    made = MadeUpResults(tmp_path / "results")
+    made.search("main", made.library(), rounds=2)
+    made.finish("main")
+    assert answer_of(write_report(made.path)).startswith("Nothing is confirmed: the search main chose ")
+
+
+def test_tasks_that_no_model_learns_are_marked(page):
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert "† Nothing beats the majority answer: probes-wnli." in text
+    assert "<td>wnli †</td>" in text
+    assert text.count(" †</td>") == 1
 
 
 def test_the_comparison_comes_first_on_the_page_of_several_searches(page, half_page):
@@ -100,7 +132,7 @@ def test_names_inside_the_figures_do_not_collide(page):
 def test_what_is_missing_is_said_in_a_sentence(half_page):
     text = html.unescape(half_page.read_text(encoding="utf-8"))
     assert FIGURES["comparison"].missing in text
-    assert "has not been trained at the large budget yet" in text
+    assert "No model has been trained at the final budget yet" in text
     assert '<table id="table-leaderboard"' in text
     assert FIGURES["comparison"].missing in (half_page.parent / "figures" / "comparison.svg").read_text(
         encoding="utf-8"
@@ -123,7 +155,7 @@ def test_a_report_follows_the_settings_given_and_replaces_the_former_one(half_re
     (out / "figures").mkdir(parents=True)
     (out / "figures" / "old.svg").write_text("old", encoding="utf-8")
     text = write_report(half_results, out, {"leaderboard_rows": 3}).read_text(encoding="utf-8")
-    assert "the first 3 of 6" in text
+    assert "3 of 6. The posterior" in text
     assert not (out / "figures" / "old.svg").exists()
 
 

@@ -1,5 +1,6 @@
 """One screen on a search, from the files alone."""
 
+import json
 import re
 import shutil
 import time
@@ -36,9 +37,10 @@ def test_half_finished_search_tells_counts_jobs_best_failures_and_what_is_missin
     text = screen(folder, width=200, height=60)
     state = search_states(folder)[0]
     assert (state.done, state.running, state.failed) == (6, 1, 1)
-    best = max(score["score"] for score in folder.scores.values() if score["score"] is not None)
+    highest = max(score["score"] for score in folder.scores.values() if score["score"] is not None)
+    assert state.best.belief.mean < highest  # one training each: the highest is partly luck
     counts = "6 done, 1 to score (0 tasks done), 1 failed"
-    assert f"main  boshnas  level 1, round 2 of 5  best {best:.2f}  {counts}" in text
+    assert f"main  boshnas  level 1, round 2 of 5  best {state.best.text}  {counts}" in text
     assert "12,346 tokens/s  0:41 left  loss 5.432" in text
     assert "the loss was not finite at step 40" in text
     assert "search main (not converged)" in text
@@ -80,6 +82,30 @@ def test_finished_experiment_lacks_nothing(finished):
     assert "converged at level 2" in text
     shutil.rmtree(finished / "glue")
     assert "no score" in screen(ResultsFolder(finished))
+
+
+def test_confirmation_and_final_trainings_are_counted(finished):
+    text = screen(ResultsFolder(finished), width=200, height=90)
+    assert re.search(r"main  candidates \(3 models\) +9 of 9\n", text)
+    assert re.search(r"main  bert \(\d models\) +\d of \d\n", text)
+    assert re.search(r"main  winner +3 of 3\n +main  bert +3 of 3\n", text)
+    winner = json.loads((finished / "search/main/best.json").read_text(encoding="utf-8"))
+    told = f"{winner['posterior']:.2f} ± {winner['posterior_deviation']:.2f} (4 trainings)  {winner['model']}"
+    assert told in text
+    assert "The winner" in text
+
+
+def test_what_confirmation_and_evidence_lack_is_missing(finished, unconfirmed_results):
+    put_report(finished)
+    lacking = screen(ResultsFolder(unconfirmed_results), width=200, height=90)
+    assert "the confirmation of main (candidates: 5 of 9 trainings without a score)" in lacking
+    assert "main  candidates (3 models)  4 of 9" in lacking
+    (finished / "evidence/main.json").unlink()
+    assert "the evidence of main (not collected)" in screen(ResultsFolder(finished), height=90)
+    next(finished.glob("glue/*/final-2/score.json")).unlink()
+    assert "1 of 3 without a score" in screen(ResultsFolder(finished), height=90)
+    (finished / "confirm/main.json").unlink()
+    assert "the confirmation of main (not chosen)" in screen(ResultsFolder(finished), height=90)
 
 
 def test_command_prints_the_screen_and_watching_ends_with_the_experiment(finished, capsys):

@@ -1,5 +1,7 @@
 """The tables of the report, and the numbers behind its figures."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +10,16 @@ import pytest
 from results_folder import MadeUpResults
 
 from flexibert.errors import UsageError
-from flexibert.report import figure_tables, tables
+from flexibert.report import figure_tables, methods, tables
+from flexibert.report.evidence_tables import final_models
 from flexibert.report.folder import ResultsFolder
 from flexibert.report.notes import (
     calibration_note,
-    comparison_note,
     frontier_note,
-    size_ratio,
     trace_note,
     transfer_note,
 )
+from flexibert.report.page_tables import TABLES
 from flexibert.runs import RunName
 
 
@@ -29,6 +31,11 @@ def finished(finished_results) -> ResultsFolder:
 @pytest.fixture(scope="module")
 def half(half_results) -> ResultsFolder:
     return ResultsFolder(half_results)
+
+
+@pytest.fixture(scope="module")
+def unconfirmed(unconfirmed_results) -> ResultsFolder:
+    return ResultsFolder(unconfirmed_results)
 
 
 @pytest.fixture
@@ -53,25 +60,63 @@ def test_a_broken_file_is_named(begun):
         tables.failures(begun)
 
 
-@pytest.mark.parametrize("name", [*tables.TABLES, *figure_tables.FIGURE_TABLES])
-@pytest.mark.parametrize("state", ["finished", "half", "begun"])
+@pytest.mark.parametrize("name", [*TABLES, *figure_tables.FIGURE_TABLES])
+@pytest.mark.parametrize("state", ["finished", "unconfirmed", "half", "begun"])
 def test_every_table_can_be_made_in_every_state(name, state, request):
     folder = request.getfixturevalue(state)
-    table = {**tables.TABLES, **figure_tables.FIGURE_TABLES}[name](folder)
+    table = {**TABLES, **figure_tables.FIGURE_TABLES}[name](folder)
     if state == "finished":
         assert len(table)
 
 
-def test_leaderboard_ranks_by_score_and_puts_the_failed_last(finished):
+def test_leaderboard_has_one_row_a_model_best_posterior_first_and_the_failed_last(finished):
     board = tables.leaderboard(finished)
     assert list(board["rank"]) == list(range(1, len(board) + 1))
-    scores = board["score"].to_numpy()
-    assert np.isnan(scores[-1])
-    assert (np.diff(scores[:-1]) <= 0).all()
+    assert not board["model"].duplicated().any()
+    believed = board["posterior"].to_numpy()
+    assert np.isnan(believed[-1])
+    assert (np.diff(believed[:-1]) <= 0).all()
     assert board["parameters"].notna().all()
+    assert set(board["role"]) == {"winner", "candidate", "bert"}
+    again = board[board["trainings"] > 1]
+    assert set(again["trainings"]) == {3, 4}  # a baseline's, and a candidate's with that of the search
     transferred = board[board["recipe"].str.startswith("from-")]
     assert len(transferred)
     assert transferred["weights"].str.fullmatch(r"from [0-9a-f]{12} \(87 %\)").all()
+
+
+def test_hours_of_a_model_are_those_of_all_its_trainings(finished):
+    row = tables.leaderboard(finished).iloc[0]
+    runs = [run for run in finished.scores if run.model == row["model"] and not tables.is_final(run)]
+    assert len(runs) == row["trainings"]
+    assert row["core_hours"] == pytest.approx(sum(tables.run_hours(finished, run)[0] for run in runs))
+
+
+def test_a_lucky_model_is_unmasked_by_its_confirmation(finished):
+    """The highest single score of the search was luck; by all its trainings the model is not the winner."""
+    single = methods.trace(finished)
+    lucky = single.loc[single["score"].idxmax(), "model"]
+    board = tables.leaderboard(finished).set_index("model")
+    assert board.loc[lucky, "trainings"] == 4
+    assert board.loc[lucky, "role"] == "candidate"
+    assert board["role"].iloc[0] == "winner"
+    assert board["posterior"].iloc[0] > board.loc[lucky, "posterior"]
+    assert figure_tables.frontier(finished).set_index("model").loc[lucky, "score"] == board.loc[lucky, "posterior"]
+
+
+def test_models_are_ranked_while_their_confirmation_goes_on(unconfirmed):
+    board = tables.leaderboard(unconfirmed)
+    assert set(board["role"]) == {"candidate"}  # no baseline is scored yet, and there is no winner
+    assert sorted(board["trainings"], reverse=True)[:3] == [4, 2, 1]
+
+
+def test_old_results_that_ranked_single_runs_are_ranked_anew(half, tmp_path):
+    path = tmp_path / "old"
+    shutil.copytree(half.path, path)
+    single = half.observations("main").assign(rank=1)
+    single.to_csv(path / "search/main/leaderboard.csv", index=False)
+    (path / "search/main/best.json").write_text(json.dumps({"model": single["model"][0], "recipe": "scratch"}))
+    assert tables.leaderboard(ResultsFolder(path)).equals(tables.leaderboard(half))
 
 
 def test_failures_tell_the_reason_and_who_asked(finished):
@@ -100,14 +145,6 @@ def test_costs_add_up_and_split_by_device(begun):
     assert table.loc["total", "jobs"] == 2
 
 
-def test_final_model_stands_beside_its_score_in_the_search(finished):
-    final = tables.final_models(finished).set_index("task")
-    best = tables.leaderboard(finished).iloc[0]
-    assert final.loc["mean", "at_search_budget"] == best["score"]
-    assert final.loc["mean", "final"] == finished.scores[RunName.of(best["model"], "final")]["score"]
-    assert len(final) == 10
-
-
 def test_hyperparameters_are_those_of_the_best_trials(finished):
     table = tables.hyperparameters(finished)
     assert len(table) == 18  # nine tasks of the final model and of the search's best
@@ -119,7 +156,7 @@ def test_hyperparameters_are_those_of_the_best_trials(finished):
 
 
 def test_trace_keeps_the_best_over_failures_and_levels(finished):
-    trace = figure_tables.trace(finished)
+    trace = methods.trace(finished)
     assert set(trace["level"]) == {1, 2}
     assert trace["best"].is_monotonic_increasing
     assert trace["score"].isna().sum() == 1
@@ -135,21 +172,23 @@ def test_frontier_is_what_no_smaller_model_beats(finished):
         for row in allowed.itertuples():
             smaller = allowed[(allowed["parameters"] <= row.parameters) & (allowed["model"] != row.model)]
             assert getattr(row, column) == (not (smaller["score"] >= row.score).any())
+    assert table["deviation"].notna().all()
+    assert "bert" in set(table["role"])
 
 
-def test_size_ratio_compares_at_equal_score():
-    rows = [
-        ("a", 50.0, 100, True),
-        ("b", 60.0, 400, True),
-        ("c", 61.0, 300, False),
-        ("d", 62.0, 200, False),
-        ("e", 55.0, 50, False),
-    ]
-    table = pd.DataFrame(rows, columns=["model", "score", "parameters", "homogeneous"])
-    assert size_ratio(table) == {"homogeneous": "b", "score": 60.0, "heterogeneous": "d", "ratio": 2.0}
-    assert "2.00 times smaller" in frontier_note(table)
-    assert "No heterogeneous model" in frontier_note(table[table["model"].isin(["a", "b", "e"])])
-    assert frontier_note(table[~table["homogeneous"]]) == ""
+def test_of_equal_scores_the_smallest_model_alone_is_on_the_frontier():
+    by_size = pd.DataFrame({"score": [50.0, 50.0, 49.0, 51.0, 51.0]})
+    assert figure_tables._unbeaten(by_size).tolist() == [True, False, False, True, False]
+
+
+def test_frontier_note_counts_what_cannot_be_told_from_the_best():
+    rows = [("a", 50.0, 0.5, 100), ("b", 60.0, 0.5, 400), ("c", 59.0, 0.5, 300), ("d", 59.5, 0.5, 500)]
+    table = pd.DataFrame(rows, columns=["model", "score", "deviation", "parameters"])
+    assert frontier_note(table) == (
+        "2 of the 3 other models cannot be told from the best one, b, by their trainings; "
+        "1 of these are smaller than it."
+    )
+    assert frontier_note(table.iloc[:1]) == ""
 
 
 def test_map_keeps_the_largest_variance_and_marks_the_evaluated(finished):
@@ -160,6 +199,14 @@ def test_map_keeps_the_largest_variance_and_marks_the_evaluated(finished):
     seen = finished.observations("main").query("level == 2").dropna(subset=["score"])
     assert set(table.loc[table["observed"].notna(), "id"]) >= set(seen["model"])
     assert table["predicted"].notna().all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_directions_of_the_map_point_where_their_largest_entry_does(seed):
+    coordinates = np.random.default_rng(seed).normal(size=(30, 3)) * [3, 2, 1]
+    flat = figure_tables._principal_components(coordinates)
+    directions = np.linalg.lstsq(coordinates - coordinates.mean(axis=0), flat, rcond=None)[0]
+    assert (directions[np.abs(directions).argmax(axis=0), [0, 1]] > 0).all()
 
 
 def test_map_can_be_drawn_by_tsne(tmp_path):
@@ -191,13 +238,11 @@ def test_calibration_note_counts_what_lies_within():
     assert "and 2 within two" in calibration_note(table)
 
 
-def test_trace_note_tells_when_the_best_came_and_what_was_gained():
+def test_trace_note_says_that_the_highest_of_many_is_partly_luck():
     rows = [(1, "initial", 50.0), (2, "initial", None), (3, "optimisation", 55.0), (4, "diversity", 54.0)]
     table = pd.DataFrame(rows, columns=["evaluation", "reason", "score"])
-    assert trace_note(table) == (
-        "The best score, 55.00, came with run 3 of 4; the best of the initial models had 50.00."
-    )
-    assert trace_note(table.iloc[:2]) == "The best score, 50.00, came with run 1 of 2."
+    assert "came with run 3 of 4" in trace_note(table)
+    assert "luckiest" in trace_note(table)
     assert trace_note(table.iloc[1:2]) == ""
 
 
@@ -208,19 +253,13 @@ def test_transfer_note_compares_with_pretraining_alone():
 
 
 def test_comparison_averages_the_seeds_of_one_kind(finished):
-    table = figure_tables.comparison(finished)
-    assert set(table["searches"]) == {"boshnas", "random"}
+    table = methods.comparison(finished)
+    assert set(table["searches"]) == {"boshnas", "random", "evolution"}
     seeds = [finished.observations(f"random-{seed}")["score"].astype(float).cummax().ffill() for seed in (1, 2)]
     last = table[table["searches"] == "random"].iloc[-1]
     assert last["seeds"] == 2
     assert last["mean"] == pytest.approx(np.mean([best.iloc[-1] for best in seeds]))
     assert last["deviation"] == pytest.approx(np.std([best.iloc[-1] for best in seeds], ddof=1))
-
-
-def test_comparison_note_compares_at_equally_many_models():
-    rows = [("a", 1, 2, 50.0, 1.0), ("a", 2, 2, 60.0, 2.0), ("b", 1, 1, 55.0, 0.0)]
-    table = pd.DataFrame(rows, columns=["searches", "evaluations", "seeds", "mean", "deviation"])
-    assert comparison_note(table) == "After 1 models: b 55.00, a 50.00 ± 1.00 points."
 
 
 def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):
@@ -233,7 +272,7 @@ def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):
         "plain": {"models": "homogeneous", "method": "random"},
     }
     folder = ResultsFolder(MadeUpResults(tmp_path / "kinds", searches).path)
-    assert figure_tables.kinds_of_searches(folder, searches) == {
+    assert methods.kinds_of_searches(folder, searches) == {
         "boshnas (main)": ["main", "again"],
         "boshnas (short)": ["short"],
         "boshnas (naive)": ["naive"],
@@ -242,7 +281,7 @@ def test_searches_that_differ_in_more_than_the_seed_are_kept_apart(tmp_path):
 
 
 def test_the_comparison_shows_each_search_with_its_levels(finished):
-    table = figure_tables.search_traces(finished)
+    table = methods.search_traces(finished)
     assert list(table["search"].unique()) == finished.settings["comparison"]
     for search, rows in table.groupby("search"):
         seen = finished.observations(search)
@@ -259,13 +298,14 @@ def test_a_report_on_one_search_leaves_the_others_out(finished):
     assert list(tables.searches(alone)["search"]) == ["main"]
     runs = {run.name for each in alone.rounds["main"] for run in each.runs}
     final = {run.name for finals in alone.finals.values() for run in finals}
-    assert set(alone.cards) == set(alone.scores) == runs | final < set(finished.cards)
+    again = {run.name for run in alone.confirming("main")}
+    assert set(alone.cards) == set(alone.scores) == runs | again | final < set(finished.cards)
 
 
 def test_one_search_alone_is_not_compared(half):
     assert len(half.searches) == 1
-    assert figure_tables.search_traces(half).empty
-    assert figure_tables.comparison(half).empty
+    assert methods.search_traces(half).empty
+    assert methods.comparison(half).empty
 
 
 def test_architecture_lists_heads_and_feed_forward_layers(finished):
@@ -280,8 +320,8 @@ def test_architecture_lists_heads_and_feed_forward_layers(finished):
 
 def test_half_finished_search_shows_what_is_there(half):
     assert len(tables.leaderboard(half)) == 6
-    assert tables.final_models(half).empty
-    assert len(figure_tables.trace(half)) == 6
+    assert final_models(half).empty
+    assert len(methods.trace(half)) == 6
 
 
 def test_curves_are_thinned_but_keep_the_held_out_losses(tmp_path):

@@ -7,8 +7,11 @@ import pytest
 
 from flexibert.errors import SearchError
 from flexibert.search.bench.pool import pool_of_models
+from flexibert.search.candidates import nearest_open, open_rows, proposal_generator
 from flexibert.search.interface import Observations, Pool, Proposal
 from flexibert.search.methods import METHODS, method_named
+from flexibert.search.peers.bananas import Bananas
+from flexibert.search.peers.evolution import RegularisedEvolution
 from flexibert.search.peers.tpe import choices_of
 
 REASONS = {"initial", "optimisation", "uncertainty", "diversity", "aleatoric", "baseline"}
@@ -155,6 +158,27 @@ LEARNERS = [name for name in METHODS if name not in CONTROLS and not name.starts
 def test_learns_from_what_it_saw(name, pool, chance):
     seeds = range(12) if name in ("evolution", "local", "reinforce") else range(4)
     assert np.mean([regret(name, pool, seed, 20, 3) for seed in seeds]) < 0.75 * chance
+
+
+def test_evolution_mutates_the_best_of_the_living(pool):
+    """The best of all was evaluated first and has died."""
+    rows = seen(pool, 6).indices
+    observations = Observations(rows, np.array([9.0, 1.0, 1.0, 1.0, 2.0, 3.0]))
+    method = RegularisedEvolution(population=3, sample=3, mutations=4)
+    open_ = open_rows(observations, pool, np.random.default_rng(0))
+    near = {place: set(pool.identity[nearest_open(rows[place], open_, pool, 12)]) for place in (0, 5)}
+    children = {pool.identity[method.propose(observations, pool, 1, seed)[0].index] for seed in range(20)}
+    assert children <= near[5]
+    assert not children <= near[0]
+
+
+def test_bananas_draws_among_the_neighbours_of_the_best(pool):
+    rows = seen(pool, 6).indices
+    observations = Observations(rows, np.array([9.0, 1.0, 1.5, 2.0, 2.5, 3.0]))
+    method = Bananas(parents=1, mutations=4)
+    open_ = open_rows(observations, pool, proposal_generator("bananas", observations, 0))
+    proposed = {proposal.index for proposal in method.propose(observations, pool, 4, 0)}
+    assert proposed == set(nearest_open(rows[0], open_, pool, 4))
 
 
 def test_tpe_chooses_the_properties_of_models():

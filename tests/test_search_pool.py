@@ -1,21 +1,32 @@
 """Pools of candidates: encoding of columns, models, libraries, parts of pools, and candidates beyond a library."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
+from flexibert.config import read_yaml
+from flexibert.encoder.cost import parameter_counts
+from flexibert.encoder.library_costs import write_costs
+from flexibert.encoder.network import MaskedLanguageModel
+from flexibert.encoder.settings import EncoderSettings
 from flexibert.errors import DesignSpaceError, SearchError
+from flexibert.files import write_json
 from flexibert.search.bench.columns import encode_columns
 from flexibert.search.bench.pool import edit_distances, pool_from_table, pool_of_models
 from flexibert.search.bench.table import Table
 from flexibert.search.boshnas.beyond_library import extend_pool
 from flexibert.search.boshnas.method import Boshnas
 from flexibert.search.interface import Observations
-from flexibert.search.pool import encoder_size, pool_from_library
+from flexibert.search.methods import method_named
+from flexibert.search.pool import pool_from_library
 from flexibert.settings import LibrarySettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.edit_distance.ranks import Ranks
-from flexibert.space.library.library import build_library
+from flexibert.space.library.library import Library, level_library
 from flexibert.space.library.placement import Placement
 
 SPACE = DesignSpace.from_mapping(
@@ -29,6 +40,10 @@ SPACE = DesignSpace.from_mapping(
         "levels": [{"stack": 1}],
     }
 )
+ROOT = Path(__file__).parents[1]
+LIBRARY = LibrarySettings(graphs=150, dimensions=8, metric="euclidean", recipe="fast", neighbours=10)
+VOCABULARY, POSITIONS = 1024, 64  # of the default settings
+NOTHING = Observations(np.empty(0, dtype=int), np.empty(0))
 MODEL = {"l": 1, "o": ["sa"], "h": [128], "n": [2], "f": [[512, 256]], "p": ["wma"]}
 
 
@@ -55,6 +70,10 @@ def test_few_integers_are_both():
     encoding = encode_columns({"code": [0, 1, 2, 0]})
     assert (encoding.levels >= 0).sum() == 3
     assert (encoding.levels == -1).sum() == 1
+
+
+def sizes_of(models):
+    return parameter_counts(map(Architecture.from_model_dict, models))
 
 
 def between(models):
@@ -109,22 +128,43 @@ def test_unknown_embedding(models):
         pool_of_models(["a"], models[:1], "word2vec")
 
 
-def test_size_counts_the_matrices():
-    attention, feed_forward = 4 * 128 * 128 + 2 * 64 * 64, 128 * 512 + 512 * 256 + 256 * 128
-    assert encoder_size(Architecture.from_model_dict(MODEL)) == attention + feed_forward
+@pytest.fixture(scope="module")
+def default_library(tmp_path_factory):
+    """Some models of the default space, with their costs under the default settings."""
+    folder = tmp_path_factory.mktemp("library")
+    level_library(read_yaml(ROOT / "config/spaces/default.yaml"), 1, LIBRARY, 1, folder)
+    write_json(folder / "vocabulary.json", {"vocabulary": VOCABULARY})
+    write_costs(folder / "models.parquet", folder / "vocabulary.json", POSITIONS, 64, False, folder / "costs.parquet")
+    return folder
 
 
-def test_library(models, tmp_path):
-    settings = LibrarySettings(graphs=40, dimensions=16, metric="euclidean", recipe="fast", neighbours=10)
-    library = build_library([Architecture.from_model_dict(model) for model in models], tmp_path / "library", settings)
-    pool = pool_from_library(tmp_path / "library")
-    assert pool.ids == library.ids
-    assert pool.embedding.shape == (len(models), 16)
-    assert pool_from_library(tmp_path / "library", "naive").embedding.shape == pool.features.shape
+def test_a_library_brings_sizes_and_both_embeddings(default_library):
+    pool = pool_from_library(default_library)
+    assert pool.ids == Library.load(default_library).ids
+    assert pool.embedding.shape == (len(pool), 8)
+    assert pool_from_library(default_library, "naive").embedding.shape == pool.features.shape
+
+
+def test_largest_proposes_what_really_is_the_largest(default_library):
+    pool = pool_from_library(default_library)
+    built = [EncoderSettings(model, vocab_size=VOCABULARY, max_positions=POSITIONS) for model in pool.models]
+    with torch.device("meta"):  # shapes without memory
+        weights = [sum(weight.numel() for weight in MaskedLanguageModel(each).parameters()) for each in built]
+    proposals = method_named("largest").propose(NOTHING, pool, 20, 0)
+    assert [weights[proposal.index] for proposal in proposals] == sorted(weights, reverse=True)[:20]
+
+
+def test_a_table_s_own_count_goes_before_any_other(models):
+    ids = [str(k) for k in range(len(models))]
+    table = Table(ids, np.arange(len(ids)), architectures=models)
+    assert pool_from_table(table, "naive").sizes is None
+    assert pool_from_table(table, "naive", parameter_counts).sizes.tolist() == sizes_of(models)
+    own = np.arange(len(ids)) + 7
+    assert pool_from_table(replace(table, sizes=own), "naive", parameter_counts).sizes.tolist() == own.tolist()
 
 
 def test_take_keeps_everything_in_step(models):
-    pool = pool_of_models([str(k) for k in range(len(models))], models)
+    pool = pool_of_models([str(k) for k in range(len(models))], models, count_parameters=parameter_counts)
     rows = np.random.default_rng(0).permutation(len(pool))[:17]
     part = pool.take(rows)
     assert part.ids == [pool.ids[row] for row in rows]
@@ -135,7 +175,7 @@ def test_take_keeps_everything_in_step(models):
 
 def test_candidates_beyond_the_library(models):
     pool = pool_of_models([str(k) for k in range(len(models))], models)
-    wanted = np.log(pool.sizes)
+    wanted = np.log(sizes_of(models))
     rows = np.argsort(wanted)[:30]  # the large ones are not known, many of them not even in the library
     observations = Observations(rows, wanted[rows])
     known = [Architecture.from_model_dict(model) for model in models]
@@ -147,5 +187,6 @@ def test_candidates_beyond_the_library(models):
     new = larger.models[len(pool) :]
     assert not set(new) & {Architecture.from_model_dict(model) for model in models}
     assert all(SPACE.level_of(architecture) == 1 for architecture in new)
-    assert larger.sizes[len(pool) :].mean() > np.median(pool.sizes)
+    sizes = parameter_counts(larger.models)
+    assert np.mean(sizes[len(pool) :]) > np.median(sizes[: len(pool)])
     assert Boshnas().propose(observations, larger, 1, 0)[0].index not in rows

@@ -11,22 +11,21 @@ import pytest
 from flexibert.config import read_yaml
 from flexibert.errors import SearchError
 from flexibert.files import read_json, write_csv, write_json, write_parquet
+from flexibert.outcome.leaderboard import rank_models
 from flexibert.run_index import RunIndex
-from flexibert.runs import Origin, Phase, Recipe, RunName
+from flexibert.runs import Phase, Recipe, RunName
 from flexibert.search.boshnas.beyond_library import proposed_beyond
 from flexibert.search.finer_level import best_parents, scaled_pattern
 from flexibert.search.interface import Observations, Pool, Prediction
 from flexibert.search.methods import method_named
 from flexibert.search.observations import observe_round, read_observations
-from flexibert.search.outcome import choose_final, rank_runs
 from flexibert.search.pool import pool_from_library
 from flexibert.search.retuning import propose_again
-from flexibert.search.rounds import Level, best_source, propose_round, stalled
+from flexibert.search.rounds import LevelState, best_source, propose_round, stalled
 from flexibert.settings import (
     ConstraintSettings,
     LevelSettings,
     LibrarySettings,
-    ScaleSettings,
     SearchSettings,
     TransferSettings,
 )
@@ -51,6 +50,13 @@ def built(folder: Path, graphs: int) -> Path:
     costs = {"id": ids, "parameters": 1000 + np.arange(len(ids)), "flops_per_token": 1.0, "latency_ms": 1.0}
     write_parquet(folder / "costs.parquet", pandas.DataFrame(costs))
     return folder
+
+
+def rank(loop: "Loop", library: Path, folder: Path) -> None:
+    """Write board.csv and best.json of a search that is not confirmed."""
+    rank_models(
+        "main", loop.last, [library], loop.proposals, None, [], "probes", folder / "board.csv", folder / "best.json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +162,7 @@ def test_failed_candidates_are_kept_and_the_search_goes_on(library, tmp_path):
     table = pandas.read_csv(loop.last)
     assert set(table["status"]) == {"ok", "failed"}
     assert table.loc[table["status"] == "failed", "score"].isna().all()
-    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
+    rank(loop, library, tmp_path)
     board = pandas.read_csv(tmp_path / "board.csv")
     assert list(board["status"]) == sorted(board["status"], reverse=True)  # ok before failed
     assert "architecture" in read_json(tmp_path / "best.json")
@@ -166,7 +172,7 @@ def test_a_search_in_which_all_fail_says_so(library, tmp_path):
     loop = Loop(library, tmp_path, {}, {"rounds": 2})
     loop.run(lambda run: None)
     with pytest.raises(SearchError, match="all 5 candidates failed"):
-        rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
+        rank(loop, library, tmp_path)
     assert not (tmp_path / "board.csv").exists()
 
 
@@ -282,8 +288,8 @@ def test_a_level_has_patience_of_its_own(library):
     pool = pool_from_library(library, "transformer2vec")
     vain = [(level, "optimisation", 50.0 - level) for level in (1, 1, 1, 1, 2)]
     history = pandas.DataFrame(vain, columns=["level", "reason", "score"])
-    assert Level(replace(LEVEL, level=2), pool, history, 1).phase == Phase.SEARCH
-    assert Level(LEVEL, pool, history, 1).phase == Phase.CONVERGED
+    assert LevelState(replace(LEVEL, level=2), pool, history, 1).phase == Phase.SEARCH
+    assert LevelState(LEVEL, pool, history, 1).phase == Phase.CONVERGED
 
 
 def test_of_equal_scores_the_smaller_model_ranks_first_and_a_run_of_two_levels_once(library, tmp_path):
@@ -291,8 +297,9 @@ def test_of_equal_scores_the_smaller_model_ranks_first_and_a_run_of_two_levels_o
     loop.run()
     table = read_observations(loop.last)
     write_csv(tmp_path / "both.csv", pandas.concat([table, table.assign(level=2)]))
-    rank_runs("main", tmp_path / "both.csv", [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
-    board = pandas.read_csv(tmp_path / "board.csv")
+    board, best = tmp_path / "board.csv", tmp_path / "best.json"
+    rank_models("main", tmp_path / "both.csv", [library], loop.proposals, None, [], "probes", board, best)
+    board = pandas.read_csv(board)
     assert len(board) == len(table)
     assert board["parameters"].is_monotonic_increasing
     assert list(board["rank"]) == list(range(1, len(table) + 1))
@@ -307,18 +314,6 @@ def test_runs_are_found_by_name(library, tmp_path):
         assert list(found) == ["model", "recipe", "architecture", "origin", "source", "overlap"]
     with pytest.raises(KeyError):
         index.find("0" * 12, "scratch")
-
-
-def test_the_final_model_is_the_best_and_its_scaled_pattern(library, tmp_path):
-    loop = Loop(library, tmp_path, {}, {"rounds": 2})
-    loop.run(lambda run: int(run["model"], 16) % 97)
-    rank_runs("main", loop.last, [library], loop.proposals, tmp_path / "board.csv", tmp_path / "best.json")
-    choose_final(tmp_path / "best.json", ScaleSettings(layers=2, widths=3), tmp_path / "final" / "main.json")
-    best = read_json(tmp_path / "best.json")
-    first, second = read_json(tmp_path / "final" / "main.json")["proposals"]
-    assert (first["model"], first["recipe"]) == (best["model"], "final")
-    assert second["architecture"]["l"] == 2 * best["architecture"]["l"]
-    assert RunIndex(tmp_path).find(second["model"], "final").origin == Origin.FINAL
 
 
 def test_large_is_the_scaled_pattern_of_mini():
@@ -380,9 +375,7 @@ def test_a_search_leaves_a_library_that_is_a_sample(outside):
 
 
 def test_a_model_beyond_the_library_can_win_and_be_a_parent(outside, tmp_path):
-    rank_runs(
-        "main", outside.last, [outside.library], outside.proposals, tmp_path / "board.csv", tmp_path / "best.json"
-    )
+    rank(outside, outside.library, tmp_path)
     best, board = read_json(tmp_path / "best.json"), pandas.read_csv(tmp_path / "board.csv")
     [winner] = [run for run in beyond(outside) if run["model"] == best["model"]]
     assert best["architecture"] == winner["architecture"]

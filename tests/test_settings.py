@@ -31,21 +31,21 @@ def definition(place: str) -> dict:
     return found
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.place)
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.section)
 def test_fields_are_the_keys_of_the_schema(section):
-    keys = set(definition(section.place)["properties"])
-    assert {entry.name for entry in fields(section)} == keys - PARTS.get(section.place, set())
+    keys = set(definition(section.section)["properties"])
+    assert {entry.name for entry in fields(section)} == keys - PARTS.get(section.section, set())
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.place)
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.section)
 def test_every_section_of_the_default_configuration_is_read_and_written_back(section):
     value = DEFAULT
-    for part in section.place.split("."):
+    for part in section.section.split("."):
         value = value[part.removesuffix("[]")]
         value = value[0] if part.endswith("[]") else value
     if value is None:  # final.scale_up
         value = {"layers": 2, "widths": 2}
-    value = {key: entry for key, entry in value.items() if key not in PARTS.get(section.place, set())}
+    value = {key: entry for key, entry in value.items() if key not in PARTS.get(section.section, set())}
     written = section.from_mapping(value).to_mapping()
     assert {key: written[key] for key in value} == value
     assert section.from_mapping(json.loads(json.dumps(written))) == section.from_mapping(value)

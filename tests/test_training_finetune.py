@@ -210,6 +210,15 @@ def test_answers_of_several_trainings_are_joined_and_must_be_to_the_same_rows(ru
         TaskAnswers.load([*files, longer])
 
 
+def test_the_score_is_that_of_the_best_epoch(run_dir, task_dir, tmp_path, monkeypatch):
+    scores = iter([40.0, 70.0, 60.0])
+    each_epoch = (dict.fromkeys(("score", "accuracy", "f1"), points) for points in scores)
+    monkeypatch.setattr("flexibert.training.finetune.score", lambda *_: next(each_epoch))
+    best = read_json(tune(run_dir, task_dir, tmp_path, epochs=3, patience=3) / "best.json")
+    assert (best["score"], best["epoch"]) == (70.0, 2)
+    assert best["metrics"] == {"accuracy": 70.0, "f1": 70.0}
+
+
 def test_it_stops_after_epochs_without_a_better_score(run_dir, task_dir, tmp_path):
     """A rate of nearly nothing never changes the score: the second epoch is the last."""
     out = tune(run_dir, task_dir, tmp_path, learning_rate=[1e-12, 1e-12], epochs=9, patience=1)

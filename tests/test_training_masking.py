@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from flexibert.training.masking import IGNORED, Masker
+from flexibert.encoder.loss import IGNORED
+from flexibert.training.masking import Masker
 
 MASK, SPECIAL = 4, (0, 1, 2, 3, 4)
 masker = Masker(rate=0.15, vocabulary=1000, mask_id=MASK, special_ids=SPECIAL)

@@ -9,8 +9,8 @@ import pandas
 import pytest
 from toy import ROOT, run
 
-from flexibert.hold import HOLDER, hold, release
 from flexibert.layout import Layout
+from flexibert.results_lock import HOLDER, acquire, release
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -21,20 +21,48 @@ TRAININGS = {"pretrain", "transfer", "finetune", "glue"}
 
 def test_a_search_leaves_models_scores_rounds_and_a_report(toy):
     table = pandas.read_csv(toy.results / "search/main/leaderboard.csv", dtype={"model": str})
-    assert len(table) == 4
-    assert table["score"].is_monotonic_decreasing
+    assert table["level"].notna().sum() == 4  # asked for by the search itself
+    assert table["posterior"].is_monotonic_decreasing
     assert table["model"].is_unique
-    assert list(table["rank"]) == [1, 2, 3, 4]
+    assert list(table["rank"]) == list(range(1, len(table) + 1))
     for run_ in table.itertuples():
         for name in ("config.json", "model.safetensors", "card.json", "curve.csv", "cost.json"):
             assert (toy.results / "models" / run_.model / run_.recipe / name).is_file()
-        score = toy.read_json(f"glue/{run_.model}/{run_.recipe}/score.json")
-        assert score["score"] == pytest.approx(run_.score, abs=1e-6)
+        if run_.trainings == 1:
+            score = toy.read_json(f"glue/{run_.model}/{run_.recipe}/score.json")
+            assert score["score"] == pytest.approx(run_.score, abs=1e-6)
     best = toy.read_json("search/main/best.json")
-    assert best["model"] == table["model"][0]
+    assert best["model"] == table.loc[table["trainings"] == 3, "model"].iloc[0]
     final = toy.read_json(f"models/{best['model']}/final/card.json")
     assert (final["steps"], final["status"]) == (15, "ok")
     assert "</html>" in (toy.results / "report/index.html").read_text()
+
+
+def test_a_search_is_confirmed_and_its_winner_stands_beside_a_plain_bert(toy):
+    """Two candidates and their baseline by two fresh trainings each, winner and baseline by two longer ones."""
+    made, best = toy.read_json("confirm/main.json"), toy.read_json("search/main/best.json")
+    assert len(made["models"]) == 2
+    assert best["model"] in [model["model"] for model in made["models"]]
+    assert best["trainings"] == 3
+    cards = [toy.read_json(f"models/{run_['model']}/{run_['recipe']}/card.json") for run_ in made["proposals"]]
+    assert {(card["origin"], card["steps"]) for card in cards} == {("confirmed", 10)}
+    digests = [
+        (toy.results / f"models/{card['model']}/{card['recipe']}/model.safetensors").read_bytes() for card in cards
+    ]
+    assert len(set(digests)) == len(digests)  # each by random numbers of its own
+    final, found = toy.read_json("final/main.json"), toy.read_json("evidence/main.json")
+    [bert] = final["baselines"]
+    assert bert["name"] == "bert"
+    assert {(run_["model"], run_["recipe"]) for run_ in final["proposals"]} == {
+        (model, recipe) for model in (best["model"], bert["model"]) for recipe in ("final", "final-2")
+    }
+    assert [row["model"] for row in toy.read_json("speed/main.json")["models"]] == [best["model"], bert["model"]]
+    told = {(each["budget"], each["against"]): each for each in found["differences"]}
+    assert {("search", "bert"), ("search", "runner-up"), ("final", "bert")} <= set(told)
+    assert all(each["difference"]["seeds"] == [2, 2] for each in told.values() if each["first"])
+    assert found["verdict"]
+    table = pandas.read_csv(toy.results / "evidence/main.csv")
+    assert len(table) == len(found["differences"])
 
 
 def test_every_round_says_what_was_proposed_and_why(toy):
@@ -95,6 +123,8 @@ def test_a_second_run_has_nothing_to_do(toy):
         ({"corpus": {"validation": 0.05}}, {"documents", "duplicates", "tokenizer", "propose"}, {"library"}),
         ({"library": {"dimensions": 5}}, {"library", "propose"}, {"pretrain", "finetune", "task"} | PREPARATION),
         ({"search": {"method": "random"}}, {"propose"}, {"pretrain", "finetune", "task", "library"} | PREPARATION),
+        ({"confirm": {"models": 1}}, {"confirm"}, {"pretrain", "finetune", "propose", "observe"} | PREPARATION),
+        ({"baselines": []}, {"confirm"}, {"pretrain", "finetune", "propose", "observe"} | PREPARATION),
         ({"report": {"leaderboard_rows": 3}}, {"report"}, {"pretrain", "finetune", "propose", "search"} | PREPARATION),
         (
             {"jobs": {"memory_mb": 3000, "minutes": 5, "threads": 2, "save_every_steps": 2}},
@@ -115,11 +145,13 @@ def test_a_changed_key_makes_again_what_reads_it_and_nothing_else(toy, changes, 
     assert not (not_again & set(planned.jobs)), planned.jobs
 
 
-def test_a_larger_final_budget_trains_the_final_model_alone(toy):
+def test_a_larger_final_budget_trains_the_final_models_alone(toy):
     planned = run("--dry-run", folder=toy.folder, changes={"final": {"pretrain": {"steps": 20}}})
-    assert planned.jobs["pretrain"] == 1
-    assert planned.jobs["finetune"] == 2
+    models = len({run_["model"] for run_ in toy.read_json("final/main.json")["proposals"]})
+    assert planned.jobs["pretrain"] == 2 * models  # two trainings of each
+    assert planned.jobs["finetune"] == 4 * models
     assert "propose" not in planned.jobs
+    assert "confirm" not in planned.jobs
 
 
 def test_a_raised_revision_makes_its_stage_again(toy, monkeypatch, tmp_path):
@@ -167,7 +199,7 @@ def test_a_wrong_configuration_stops_before_the_first_job(tmp_path):
 
 def test_a_second_snakemake_refuses_and_says_who_holds_the_results(tmp_path):
     results = tmp_path / "results" / "test"
-    hold(results)
+    acquire(results)
     try:
         done = run("results/test/config.yaml", folder=tmp_path)
         assert done.returncode == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toy import run
 
-from flexibert.hold import HOLDER
+from flexibert.results_lock import HOLDER
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -13,6 +13,7 @@ import yaml
 from flexibert.files import read_json
 
 ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"  # real data beside the checkout, which the project does not ship
 TEST_CONFIG = ROOT / "config" / "test.yaml"
 
 

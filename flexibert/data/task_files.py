@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flexibert.data.splits import SPLITS
 from flexibert.data.task_table import FOLDER_SUFFIX, TaskSpec
 from flexibert.errors import TaskError
 
@@ -84,7 +85,7 @@ def missing_task(spec: TaskSpec, folder: Path) -> str:
     """The sentence for a suite's folder that lacks a task, or one of its two files."""
     missing = [
         f"{spec.folder}/{stem}{FOLDER_SUFFIX[spec.suite]}"
-        for stem, split in zip(spec.files, ("train", "validation"), strict=True)
+        for stem, split in zip(spec.files, SPLITS, strict=True)
         if split_file(spec, split, folder) is None
     ]
     return (
@@ -110,18 +111,18 @@ def _tsv_rows(spec: TaskSpec, path: Path, needed: tuple[str, ...]) -> tuple[list
                 f"task {spec.id}: {path}, line 1: there is no column '{', '.join(missing)}' "
                 f"(columns: {', '.join(header)}); use GLUE's official file"
             )
-    places = {column: header.index(column) for column in needed}
+    positions = {column: header.index(column) for column in needed}
     rows, broken = [], []
     for number, line in enumerate(lines[first - 1 :], first):
         if not line.strip():
             continue
         fields = line.rstrip("\r").split("\t")
-        if len(fields) <= max(places.values()):
+        if len(fields) <= max(positions.values()):
             broken.append(number)
             continue
-        rows.append((f"{path}, line {number}", {column: fields[place] for column, place in places.items()}))
+        rows.append((f"{path}, line {number}", {column: fields[position] for column, position in positions.items()}))
     if len(broken) > max(1, INCOMPLETE_SHARE * len(lines)):
-        last = max(places, key=lambda column: places[column])
+        last = max(positions, key=lambda column: positions[column])
         raise TaskError(
             f"task {spec.id}: {path}, line {broken[0]}: the column '{last}' is missing there, and in "
             f"{len(broken) - 1} more lines; use GLUE's official file"
@@ -234,7 +235,7 @@ def _multirc(row: dict[str, Any], group: int) -> list[Example]:
 
 
 def _record(row: dict[str, Any], group: int) -> list[Example]:
-    """A row a candidate entity, put in the query's place for it."""
+    """A row a candidate entity, put into the query's gap."""
     if "qas" in row:
         text = row["passage"]["text"]
         entities = sorted({text[e["start"] : e["end"] + 1] for e in row["passage"]["entities"]})
@@ -280,9 +281,9 @@ def _wsc(row: dict[str, Any], group: int) -> list[Example]:
     """The pronoun stands between asterisks; the second text is the noun phrase it may mean."""
     spans = row.get("target", row)
     words = row["text"].split(" ")
-    place = spans["span2_index"]
-    length = len(spans["span2_text"].split(" "))
-    words[place : place + length] = ["*", *words[place : place + length], "*"]
+    start = spans["span2_index"]
+    end = start + len(spans["span2_text"].split(" "))
+    words[start:end] = ["*", *words[start:end], "*"]
     return [Example(" ".join(words), spans["span1_text"], _binary(row), group)]
 
 

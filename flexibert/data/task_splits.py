@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from flexibert.data.splits import SPLITS
 from flexibert.data.task_files import Example, read_examples
 from flexibert.data.task_table import TASKS, TaskSpec
 from flexibert.errors import TaskError
 from flexibert.seeds import derive_seed
 from flexibert.settings import SuiteSettings, TaskSettings
 
-SPLITS = ("train", "validation", "test")
 ROUNDING = 1e-6  # a share of a third of 30 rows is 10, not 9
 LEAST_TEST_ROWS = 20  # fewer tell nothing of a model
 TWO_VALUES = ("matthews", "pearson", "spearman")  # metrics that are undefined where all labels are equal
@@ -54,7 +54,7 @@ def read_splits(task: str, suite: SuiteSettings, settings: TaskSettings, seed: i
             on which a metric is undefined.
     """
     spec, source, share = TASKS[task], suite.source, settings.test_share
-    found = {split: read_examples(spec, split, source, folder, share) for split in ("train", "validation")}
+    found = {split: read_examples(spec, split, source, folder, share) for split in SPLITS}
     rows = {split: examples for split, (examples, _) in found.items()}
     incomplete = {split: left_out for split, (_, left_out) in found.items()}
     duplicates = 0
@@ -70,7 +70,7 @@ def read_splits(task: str, suite: SuiteSettings, settings: TaskSettings, seed: i
         if not embedded:
             groups = {example.group for example in rows["test"]}
             rows["train"] = [example for example in rows["train"] if example.group not in groups]
-    for split in ("train", "validation"):
+    for split in SPLITS:
         rows[split] = sub_sample(rows[split], settings.most_rows(split), derive_seed(seed, "tasks", task, split))
     if problems := [problem for split in rows for problem in undefined_metrics(spec, split, rows[split])]:
         raise TaskError(problems)
@@ -116,10 +116,11 @@ def sub_sample(examples: list[Example], most: int | None, seed: int) -> list[Exa
     groups = list(sizes)
     chosen: set[int] = set()
     total = 0
-    for place in np.random.default_rng(seed).permutation(len(groups)):
-        if total + sizes[groups[place]] <= most or not chosen:
-            chosen.add(groups[place])
-            total += sizes[groups[place]]
+    for index in np.random.default_rng(seed).permutation(len(groups)):
+        group = groups[index]
+        if total + sizes[group] <= most or not chosen:
+            chosen.add(group)
+            total += sizes[group]
         if total >= most:
             break
     return [example for example in examples if example.group in chosen]

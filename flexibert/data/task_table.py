@@ -1,7 +1,7 @@
 """The labelled tasks: their files, columns, labels and metrics, as their publishers define them.
 
 GLUE: Wang et al. (2018); SuperGLUE: Wang et al. (2019). Label names stand in the order of the hub's data sets, so that
-a label's place is its number there.
+a label's position is its number there.
 """
 
 from dataclasses import dataclass

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flexibert.data.splits import SPLITS
 from flexibert.data.task_files import Example, missing_task, split_file
 from flexibert.data.task_splits import read_splits
 from flexibert.data.task_table import HUB_IDS, TASKS, TaskSpec, names_of
+from flexibert.errors import TaskError
 from flexibert.files import read_json, whole_file, write_json
 from flexibert.settings import SuiteSettings, TaskSettings
 
-FILES = ("train", "validation")  # of a suite; there is no file of test rows with labels
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+ARRAYS = ("input_ids", "offsets", "labels", "groups", "overlaps")  # of a split's file; see `TaskData`
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +42,9 @@ def check_tasks(suites: Sequence[SuiteSettings], leave_out: Sequence[str] = ()) 
     problems: list[str] = []
     names = [suite.suite for suite in suites]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"tasks.suites: the suite '{name}' is listed twice; join the two entries")
+        problems.append(
+            f"tasks.suites: the suite {name!r} stands {names.count(name)} times; name its tasks in one entry"
+        )
     for suite in suites:
         problems += _suite_problems(suite)
     return problems + _left_out_problems(suites, leave_out)
@@ -63,18 +71,22 @@ def _suite_problems(suite: SuiteSettings) -> list[str]:
     unknown = [task for task in suite.names or () if task not in known]
     problems = [f"tasks.suites: suite {name} has no task '{task}' (tasks: {', '.join(known)})" for task in unknown]
     if (name == "probes") != (source == "embedded"):
-        remedy = "probes are embedded only" if name == "probes" else "use source folder or hub"
-        return [*problems, f"tasks.suites: suite {name} cannot come from source {source}; {remedy}"]
+        remedy = "write source 'embedded'" if name == "probes" else "write source 'folder' or 'hub'"
+        return [
+            *problems,
+            f"tasks.suites: suite {name!r} cannot come from {source!r}; only probes are embedded, and they only so; "
+            + remedy,
+        ]
     if source != "folder":
         return problems
     if not suite.folder:
-        return [*problems, f"tasks.suites: suite {name} with source folder needs the key 'folder'"]
+        return [*problems, f"tasks.suites: suite {name!r}: key 'folder' is missing; source 'folder' needs it"]
     folder = Path(suite.folder)
     if not folder.is_dir():
         return [*problems, f"tasks.suites: the folder {folder} of suite {name} does not exist; correct `folder`"]
     specs = [TASKS[task] for task in tasks_of(suite)]
     return problems + [
-        missing_task(spec, folder) for spec in specs if any(split_file(spec, split, folder) is None for split in FILES)
+        missing_task(spec, folder) for spec in specs if any(split_file(spec, split, folder) is None for split in SPLITS)
     ]
 
 
@@ -144,7 +156,7 @@ def prepare_task(
 
 
 def _encoded(
-    spec: TaskSpec, examples: list[Example], encoder, start: int, separator: int, length: int
+    spec: TaskSpec, examples: list[Example], encoder: "Tokenizer", start: int, separator: int, length: int
 ) -> dict[str, np.ndarray]:
     """Token ids of all rows: start, first text, separator, and for pairs second text, separator."""
     firsts = [
@@ -155,17 +167,14 @@ def _encoded(
     if pair:
         encodings = encoder.encode_batch_fast([e.second for e in examples], add_special_tokens=False)
         seconds = [encoding.ids for encoding in encodings]
-    rows, starts = [], []
+    rows = []
     for first, second in zip(firsts, seconds, strict=True):
         first, second = cut_pair(first, second, length - (3 if pair else 2))
-        row = [start, *first, separator]
-        starts.append(len(row))
-        rows.append(row + ([*second, separator] if pair else []))
+        rows.append([start, *first, separator, *([*second, separator] if pair else [])])
     lengths = np.array([len(row) for row in rows])
     return {
         "input_ids": np.concatenate([np.array(row, np.int32) for row in rows]),
         "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        "second_starts": np.array(starts, np.int32),
         "labels": np.array([e.label for e in examples], np.float32 if spec.labels is None else np.int64),
         "groups": np.array([e.group for e in examples], np.int64),
         "overlaps": np.array([e.overlap for e in examples], np.float32),
@@ -196,7 +205,6 @@ class TaskData:
         facts: task.json: outputs, labels, range, metrics, rows, majority_share, pad, ...
         input_ids: Token ids of all rows, one after another; int32 of shape (tokens,).
         offsets: Row i is input_ids[offsets[i]:offsets[i + 1]]; int64 of shape (rows + 1,).
-        second_starts: Where the second text starts inside its row (the row's length for single texts); int32 (rows,).
         labels: Class numbers (int64) or values (float32); shape (rows,).
         groups: Question or choice of each row; int64 of shape (rows,).
         overlaps: Token F1 of each candidate with the answers (ReCoRD), else 0; float32 of shape (rows,).
@@ -205,35 +213,40 @@ class TaskData:
     facts: dict
     input_ids: np.ndarray
     offsets: np.ndarray
-    second_starts: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
     overlaps: np.ndarray
 
     @classmethod
     def load(cls, folder: str | Path, split: str) -> "TaskData":
-        """Read one split ("train", "validation" or "test") of a folder of `prepare_task`."""
+        """Read one split ("train", "validation" or "test") of a folder of `prepare_task`.
+
+        Raises:
+            TaskError: The file lacks an array.
+        """
         folder = Path(folder)
-        with np.load(folder / f"{split}.npz", allow_pickle=False) as arrays:
-            return cls(read_json(folder / "task.json"), **{name: arrays[name] for name in arrays.files})
+        path = folder / f"{split}.npz"
+        with np.load(path, allow_pickle=False) as arrays:
+            if missing := [name for name in ARRAYS if name not in arrays.files]:
+                raise TaskError(f"{path}: lacks {', '.join(missing)}; remove it, and the task is prepared again")
+            return cls(read_json(folder / "task.json"), **{name: arrays[name] for name in ARRAYS})
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.labels)
 
-    def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Padded inputs of some rows.
 
         Args:
             rows: Row numbers; integers of shape (batch,).
 
         Returns:
-            Token ids and token types (0 first text, 1 second), int64 of shape (batch, longest), and the mask of real
-            tokens, bool of the same shape.
+            Token ids, int64 of shape (batch, longest), and the mask of real tokens, bool of the same shape.
         """
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         columns = np.arange(lengths.max())
         mask = columns < lengths[:, None]  # (batch, longest)
         ids = np.full(mask.shape, self.facts["pad"], np.int64)
         ids[mask] = np.concatenate([self.input_ids[self.offsets[row] : self.offsets[row + 1]] for row in rows])
-        return ids, ((columns >= self.second_starts[rows][:, None]) & mask).astype(np.int64), mask
+        return ids, mask

@@ -111,7 +111,8 @@ def check_tokenizer(settings: TokenizerSettings) -> list[str]:
             ]
         return []
     if not settings.path:
-        return [f"tokenizer.path: kind {settings.kind} needs a path (file: a tokenizer.json; hub: a model id)"]
+        needed = "a tokenizer.json" if settings.kind == "file" else "a model id"
+        return [f"tokenizer.path: missing; kind {settings.kind!r} needs {needed}"]
     if settings.kind == "hub":
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id

@@ -55,8 +55,8 @@ WITHOUT_EFFECT = re.compile(r"\.operations\.0\.(?:mixing|key\.(?:weight|bias))$|
 def name_from_bert(name: str) -> str | None:
     """Our name of a parameter of BERT's, or None for what is no parameter of ours."""
     if stacked := STACKED.match(name):
-        layer, place, kind = stacked.groups()
-        return f"encoder.layers.{layer}.feed_forward.stack.{int(place) // 2}.{kind}"
+        layer, position, kind = stacked.groups()
+        return f"encoder.layers.{layer}.feed_forward.stack.{int(position) // 2}.{kind}"
     for theirs, ours in NAMES:
         renamed, count = re.subn(f"^{theirs}", ours, name)
         if count:

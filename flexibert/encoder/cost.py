@@ -56,6 +56,11 @@ def parameters(
     return counts | {"total": sum(counts.values())}
 
 
+def parameter_counts(architectures: Iterable[Architecture], **settings: Any) -> list[int]:
+    """Number of parameters of each of some models; arguments and errors as of `parameters`."""
+    return [parameters(model, **settings)["total"] for model in architectures]
+
+
 @lru_cache(maxsize=10_000)
 def _layer_parameters(layer: LayerSettings, max_positions: int | None) -> dict[str, int]:
     counts = dict.fromkeys(LAYER_COMPONENTS, 0)

@@ -45,7 +45,7 @@ def write_costs(
     write_parquet(out, costs)
 
 
-def costs_of(
+def cost_function(
     vocabulary: str | Path, max_positions: int, length: int
 ) -> Callable[[Sequence[Architecture]], list[dict[str, int]]]:
     """A function that gives `parameters` and `flops_per_token` of models; arguments as of `write_costs`."""

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+IGNORED = -100  # label of a position that is not predicted, PyTorch's own default
+
 
 def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Sum of the cross-entropies in nats, a scalar of at least single precision.

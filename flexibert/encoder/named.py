@@ -1,4 +1,4 @@
-"""The models that the paper speaks of by name."""
+"""The models that the paper speaks of by name (docs/encoder.md)."""
 
 from pathlib import Path
 

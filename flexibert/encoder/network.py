@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from flexibert.encoder.loss import summed_cross_entropy
+from flexibert.encoder.loss import IGNORED, summed_cross_entropy
 from flexibert.encoder.operations import (
     OPERATIONS,
     Dropout,
@@ -25,7 +25,6 @@ from flexibert.encoder.settings import LayerSettings
 from flexibert.errors import ModelError
 
 LAYER_NORM_EPSILON = 1e-12  # BERT's published value; PyTorch's own default is 1e-5
-IGNORED = -100  # label of a position that is not predicted
 HIDDEN_SCORE = -1e30  # of keys that are padding: finite in bfloat16 too, so that an empty sequence gives numbers
 MIXING_RANGE = 0.1  # the released code draws W of weighted multiplicative attention from U(-0.1, 0.1)
 
@@ -134,7 +133,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The heterogeneous encoder (DESIGN.md 2.5).
+    """The heterogeneous encoder (docs/encoder.md).
 
     Args:
         settings: An `EncoderSettings`, or any object with its attributes (`FlexiBertConfig`).

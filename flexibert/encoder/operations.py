@@ -1,7 +1,7 @@
 """The operations that mix the tokens of a sequence: self-attention, linear transform, dynamic span convolution.
 
 Axis names: batch, length, heads, head_size, hidden. Every operation maps a layer's input (batch, length, hidden) to
-(batch, length, width), `width` being that of its group of heads. Formulas: DESIGN.md 2.5.
+(batch, length, width), `width` being that of its group of heads. Formulas: docs/encoder.md.
 """
 
 import math

@@ -15,20 +15,18 @@ HEADINGS = {
     "energy_kwh": "energy (kWh)",
     "peak_memory_mb": "peak memory (MB)",
     "asked_for": "asked for by",
-    "at_search_budget": "at the search's budget",
+    "believed": "posterior ± deviation",
 }
 DECIMALS = {
     "score": 2,
     "mean": 2,
     "aleatoric": 2,
     "epistemic": 2,
-    "best_score": 2,
     "core_hours": 3,
     "gpu_hours": 3,
     "energy_kwh": 4,
     "latency_ms": 2,
-    "final": 2,
-    "at_search_budget": 2,
+    "best model": 2,
 }
 DASH = "\u2013"  # for what is not known
 LARGE = 10.0  # numbers of a column from here on get one decimal, smaller ones three significant digits

@@ -26,6 +26,7 @@ RUN_RULES = ("pretrain", "transfer", "finetune", "glue")
 ROUND_TRIP = ("observe", "propose")  # the way back in the graph of the rules: it must not decide who stands above whom
 ASKED_RULES = ("pretrain", "transfer")
 
+ENDS = {"confirm": "confirmation", "final": "final model"}  # what asks for runs once a search has converged
 RoundKey = tuple[int, int, str]  # (level, round, search): sorted, an owner never comes after its users
 Asked = dict[RunName, list[RoundKey]]
 
@@ -117,8 +118,8 @@ def job_graph(jobs: Sequence[Job], asked: Asked) -> Graph:
     names = []
     for job, round_ in zip(jobs, rounds, strict=True):
         cluster = "" if round_ is None else gathered.get(round_, _round_name(round_))
-        if not cluster and _is_final(job):
-            cluster = "final model"
+        if not cluster and (end := _end_of(job)):
+            cluster = ENDS[end]
         name = _identifier(f"{job.rule} {cluster}")
         nodes.setdefault(name, Node(job.rule, cluster)).states[job.state] += 1
         names.append(name)
@@ -141,17 +142,21 @@ def _job_edges(jobs: Sequence[Job], asked: Asked) -> set[tuple[int, int]]:
     edges = {(need, position) for position, job in enumerate(jobs) for need in job.needs}
     rounds = [_round_of(job, asked) for job in jobs]
     proposals = {round_: position for position, round_ in enumerate(rounds) if jobs[position].rule == "propose"}
-    finals = [position for position, job in enumerate(jobs) if job.rule == "final"]
+    ends = {end: [place for place, job in enumerate(jobs) if job.rule == end] for end in ENDS}
     for position, (job, round_) in enumerate(zip(jobs, rounds, strict=True)):
         if job.rule in ASKED_RULES and round_ in proposals:
             edges.add((proposals[round_], position))
-        elif job.rule in ASKED_RULES and _is_final(job):
-            edges |= {(final, position) for final in finals}
+        elif job.rule in ASKED_RULES and (end := _end_of(job)):
+            edges |= {(asking, position) for asking in ends[end]}
     return edges
 
 
-def _is_final(job: Job) -> bool:
-    return job.rule in RUN_RULES and RunName.from_mapping(job.wildcards).recipe.kind == RecipeKind.FINAL
+def _end_of(job: Job) -> str | None:
+    """The rule that asked for a job after the search had converged."""
+    if job.rule not in RUN_RULES:
+        return None
+    kind = RunName.from_mapping(job.wildcards).recipe.kind
+    return {RecipeKind.CONFIRM: "confirm", RecipeKind.FINAL: "final"}.get(kind)
 
 
 def _round_of(job: Job, asked: Asked) -> RoundKey | None:

@@ -1,8 +1,6 @@
 """The numbers behind each figure: one table a figure, written beside it as CSV."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,14 +8,16 @@ import pandas as pd
 
 from flexibert.errors import UsageError
 from flexibert.extras import missing_extra
+from flexibert.report.evidence_tables import DIFFERENCE_COLUMNS, differences, label_of, strongest
 from flexibert.report.folder import ResultsFolder
-from flexibert.report.tables import WEIGHTS, best_of, hours_of, is_final, leaderboard, run_columns
+from flexibert.report.methods import comparison, search_traces, trace
+from flexibert.report.standing import best_of, ranking
+from flexibert.report.tables import WEIGHTS, hours_of, run_columns
 from flexibert.runs import Origin, RunName
 from flexibert.space.architecture import Architecture
 
 CURVE_POINTS = 200  # of one training curve, enough for the eye
 TSNE_SEED = 0
-TRACE_COLUMNS = ["evaluation", "level", "round", "model", "recipe", "reason", "score", "best"]
 
 
 def architecture(folder: ResultsFolder) -> pd.DataFrame:
@@ -37,65 +37,56 @@ def architecture(folder: ResultsFolder) -> pd.DataFrame:
 
 
 def best_run(folder: ResultsFolder) -> RunName | None:
-    """The run of the final model, or the best of the main search so far."""
+    """The run of the final model, or one of the best model of the main search so far."""
     finals = folder.finals.get(folder.main_search or "")
-    return finals[0].name if finals else best_of(leaderboard(folder))
-
-
-def trace(folder: ResultsFolder) -> pd.DataFrame:
-    """The main search's runs in order of observation, each with the best score up to it."""
-    return _trace_of(folder, folder.main_search) if folder.main_search else pd.DataFrame(columns=TRACE_COLUMNS)
-
-
-def search_traces(folder: ResultsFolder) -> pd.DataFrame:
-    """The traces of the searches that are compared; empty where there are fewer than two."""
-    traces = [_trace_of(folder, search).assign(search=search) for search in compared_searches(folder)]
-    traces = [table for table in traces if len(table)]
-    columns = ["search", *TRACE_COLUMNS]
-    return pd.concat(traces, ignore_index=True)[columns] if len(traces) > 1 else pd.DataFrame(columns=columns)
-
-
-def _trace_of(folder: ResultsFolder, search: str) -> pd.DataFrame:
-    seen = folder.observations(search)
-    scores = seen["score"].astype(float)
-    return seen.assign(evaluation=range(1, len(seen) + 1), best=scores.cummax().ffill())[TRACE_COLUMNS]
-
-
-def compared_searches(folder: ResultsFolder) -> list[str]:
-    """The searches that have begun of those that the settings compare; all that have begun where they name none."""
-    named = [search for search in folder.settings.get("comparison", []) if search in folder.searches]
-    return named or folder.searches
+    if finals:
+        return finals[0].name
+    best = best_of(ranking(folder, folder.main_search))
+    return None if best is None else RunName.from_mapping(best)
 
 
 def frontier(folder: ResultsFolder) -> pd.DataFrame:
-    """Score against parameters of all models scored at the search's budget, and which of them nothing beats."""
-    limits = {}
-    if folder.main_search:
-        limits = folder.search_settings(folder.main_search).get("constraints", {})
+    """What is believed of each model of the main search at its budget against parameters, and which nothing beats."""
+    search = folder.main_search
+    limits = folder.search_settings(search).get("constraints", {}) if search else {}
+    standing = ranking(folder, search)
+    standing = standing[standing["posterior"].notna()]
     rows = []
-    for run, score in folder.scores.items():
-        if score["score"] is None or is_final(run):
-            continue
-        costs = run_columns(folder, run)
+    for row in standing.itertuples():
+        costs = run_columns(folder, RunName.of(row.model, row.recipe))
         rows.append(
             {
-                **run.to_mapping(),
-                "score": score["score"],
+                "model": row.model,
+                "role": row.role,
+                "score": row.posterior,
+                "deviation": row.posterior_deviation,
+                "trainings": row.trainings,
                 "parameters": costs["parameters"],
                 "homogeneous": costs["homogeneous"],
                 "within_constraints": _within(costs, limits),
             }
         )
-    columns = ["model", "recipe", "score", "parameters", "homogeneous", "within_constraints"]
+    columns = ["model", "role", "score", "deviation", "trainings", "parameters", "homogeneous", "within_constraints"]
     table = pd.DataFrame(rows, columns=columns).dropna(subset=["parameters"])
-    table = table.sort_values(["parameters", "score", "model"], ascending=[True, False, True])
-    table = table.drop_duplicates("model", ignore_index=True)
+    table = table.sort_values(["parameters", "score", "model"], ascending=[True, False, True], ignore_index=True)
     table["on_frontier"] = _unbeaten(table)
     inside = table[table["within_constraints"].astype(bool)]
     table["on_frontier_within"] = False
     table.loc[inside.index, "on_frontier_within"] = _unbeaten(inside)
     table["parameter_limit"] = limits.get("parameters")
     return table
+
+
+def paired_differences(folder: ResultsFolder) -> pd.DataFrame:
+    """The differences that the verdict rests on, one a pair, each with a label and its outcome."""
+    columns = ["label", *DIFFERENCE_COLUMNS, "outcome"]
+    table = strongest(differences(folder)).dropna(subset=["low", "high"]).reset_index(drop=True)
+    outcomes = [
+        "better" if low > 0 else "worse" if high < 0 else "within noise"
+        for low, high in zip(table["low"], table["high"], strict=True)
+    ]
+    table = table.assign(outcome=outcomes, label=[label_of(row) for _, row in table.iterrows()])
+    return table[columns]
 
 
 def _within(costs: dict[str, Any], limits: dict[str, Any]) -> bool:
@@ -110,7 +101,7 @@ def _unbeaten(table: pd.DataFrame) -> np.ndarray:
 
 
 def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
-    """Library of the main search in two dimensions, with predicted and observed scores."""
+    """Library of the main search in two dimensions, with predicted scores and the means of the observed ones."""
     columns = ["id", "x", "y", "predicted", "observed", "best"]
     search = folder.main_search
     if search is None or not folder.rounds[search]:
@@ -125,10 +116,11 @@ def embedding_map(folder: ResultsFolder) -> pd.DataFrame:
     flat = _tsne(coordinates) if kind == "tsne" else _principal_components(coordinates)
     table = pd.DataFrame({"id": ids, "x": flat[:, 0], "y": flat[:, 1]})
     predicted = newest[0].set_index("id")["mean"] if newest else pd.Series(dtype=float)
-    seen = folder.observations(search).dropna(subset=["score"]).groupby("model")["score"].max()
+    seen = folder.observations(search).dropna(subset=["score"]).groupby("model")["score"].mean()
+    best = best_of(ranking(folder, search))
     table["predicted"] = table["id"].map(predicted).astype(float)
     table["observed"] = table["id"].map(seen).astype(float)
-    table["best"] = table["observed"].eq(table["observed"].max())
+    table["best"] = table["observed"].notna() & table["id"].eq("" if best is None else best["model"])
     return table
 
 
@@ -209,48 +201,8 @@ def transfer_cost(folder: ResultsFolder) -> pd.DataFrame:
     return pd.DataFrame(means).assign(total_hours=lambda table: table["training_hours"] + table["finetune_hours"])
 
 
-def comparison(folder: ResultsFolder) -> pd.DataFrame:
-    """Best score after so many runs, by kind of search: mean and standard deviation over its seeds."""
-    traces = search_traces(folder)
-    kinds = kinds_of_searches(folder, traces["search"].unique())
-    rows = []
-    for kind, names in kinds.items():
-        seeds = [traces.loc[traces["search"] == name, "best"].to_numpy(dtype=float) for name in names]
-        common = np.array([best[: min(map(len, seeds))] for best in seeds])  # where all seeds have got to
-        deviations = common.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(common.shape[1])
-        rows += [(kind, n + 1, len(seeds), common[:, n].mean(), deviations[n]) for n in range(common.shape[1])]
-    return pd.DataFrame(rows, columns=["searches", "evaluations", "seeds", "mean", "deviation"])
-
-
-def kinds_of_searches(folder: ResultsFolder, searches: Iterable[str]) -> dict[str, list[str]]:
-    """Searches that differ in their seed only, by a name for all of them.
-
-    The name is the method, with the settings by which they depart from `search`; where two kinds would share it, the
-    name of the first search is added.
-    """
-    groups: dict[str, list[str]] = {}
-    for search in searches:
-        settings = {key: value for key, value in folder.search_settings(search).items() if key != "seed"}
-        groups.setdefault(json.dumps(settings, sort_keys=True), []).append(search)
-    described = {names[0]: _description(folder, names[0]) for names in groups.values()}
-    shared = Counter(described.values())
-    kinds = {}
-    for names in groups.values():
-        method, changes = described[names[0]]
-        if shared[method, changes] > 1:
-            changes = (*changes, names[0])
-        kinds[f"{method} ({', '.join(changes)})" if changes else method] = names
-    return kinds
-
-
-def _description(folder: ResultsFolder, search: str) -> tuple[str, tuple[str, ...]]:
-    """A search's method, and the settings by which it departs from the usual ones."""
-    settings, usual = folder.search_settings(search), folder.settings.get("search", {})
-    changes = [str(settings[key]) for key in ("embedding", "models", "suite") if settings.get(key) != usual.get(key)]
-    return str(settings.get("method", search)), tuple(changes)
-
-
 FIGURE_TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
+    "differences": paired_differences,
     "architecture": architecture,
     "trace": trace,
     "frontier": frontier,

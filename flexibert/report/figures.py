@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from flexibert.report.architecture_figure import draw_architecture
+from flexibert.report.differences_figure import draw_differences
+from flexibert.report.frontier_figure import draw_frontier
 from flexibert.report.style import (
     BLUE,
     GREY,
     GRID,
     INK,
-    ORANGE,
     REASON_COLOURS,
     RED,
     SCORE_COLOURS,
@@ -48,66 +49,6 @@ def _nothing(sentence: str) -> "Figure":
     figure = new_figure(0.6)
     figure.text(0.5, 0.5, sentence, ha="center", va="center")
     return figure
-
-
-def draw_frontier(table: pd.DataFrame) -> "Figure":
-    """Score against parameters; models outside the constraints are hollow, and no smaller model beats the line."""
-    figure = new_figure(3.3)
-    axes = figure.subplots()
-    for homogeneous, colour, marker, name in ((True, ORANGE, "s", "homogeneous"), (False, BLUE, "o", "heterogeneous")):
-        for within in (True, False):
-            rows = table[table["homogeneous"].eq(homogeneous) & table["within_constraints"].eq(within)]
-            if len(rows):
-                label = name if within else f"{name}, outside the constraints"
-                axes.scatter(
-                    rows["parameters"],
-                    rows["score"],
-                    s=20,
-                    marker=marker,
-                    label=label,
-                    zorder=3,
-                    linewidths=1,
-                    facecolors=colour if within else "none",
-                    edgecolors=colour,
-                )
-    whole, inside = table[table["on_frontier"]], table[table["on_frontier_within"]]
-    if len(inside) < len(whole):
-        axes.step(
-            whole["parameters"],
-            whole["score"],
-            where="post",
-            color=GREY,
-            linewidth=1.1,
-            linestyle=(0, (4, 2)),
-            label="frontier of all models",
-        )
-    axes.step(
-        inside["parameters"], inside["score"], where="post", color=TEAL, linewidth=1.6, label="frontier", zorder=2
-    )
-    limit = table["parameter_limit"].iloc[0]
-    if limit is not None and pd.notna(limit):
-        axes.axvline(limit, color=RED, linewidth=1, linestyle=(0, (2, 2)), label="largest size allowed")
-    if table["parameters"].max() > 3 * table["parameters"].min():
-        axes.set_xscale("log")
-    _count_axis(axes)
-    axes.set(xlabel="parameters", ylabel="score (points)")
-    legend_below(figure, legend_entries(axes))
-    return figure
-
-
-def _count_axis(axes: "Axes") -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
-
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if axes.get_xscale() == "log":
-        from matplotlib.ticker import LogLocator
-
-        low, high = axes.get_xlim()
-        digits = (1, 2, 3, 5) if high / low < 10 else (1, 2, 5) if high / low < 30 else (1,)
-        axes.xaxis.set_major_locator(LogLocator(subs=digits))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(6))
 
 
 def draw_embedding_map(table: pd.DataFrame) -> "Figure":
@@ -279,6 +220,13 @@ class Drawing:
 
 
 FIGURES: dict[str, Drawing] = {
+    "differences": Drawing(
+        "Differences that the answer rests on",
+        "Right of zero, the model named first is better. A bar is a 95 % interval over trainings and rows; where it "
+        "crosses zero, the difference is within noise.",
+        "No difference has an interval yet: the winner and its baselines are not trained often enough.",
+        draw_differences,
+    ),
     "architecture": Drawing(
         "Best architecture, layer by layer",
         "Input at the top. Each layer: its operation heads side by side, then its feed-forward chain. Widths are drawn "
@@ -288,13 +236,15 @@ FIGURES: dict[str, Drawing] = {
     ),
     "trace": Drawing(
         "Search trace",
-        "Each dot is one run in the order in which it was observed, coloured by the reason for which it was asked for.",
+        "Each dot is the score of one training in the order of observation, coloured by why it was asked for.",
         "No model has a score yet.",
         draw_trace,
     ),
     "frontier": Drawing(
         "Performance frontier",
-        "Score against size of all models at the search's budget. No smaller model scores higher than one on the line.",
+        "What is believed of each model at the search's budget, by all its trainings, against its size; bars are one "
+        "standard deviation, thick for models that were trained again. No smaller model is higher than one on the "
+        "line, but models whose bars overlap are not told apart.",
         "No model has a score yet.",
         draw_frontier,
     ),
@@ -329,7 +279,8 @@ FIGURES: dict[str, Drawing] = {
     "comparison": Drawing(
         "Search methods compared",
         "Best score after so many evaluated models; searches that differ in their seed only are averaged, bands are "
-        "one standard deviation.",
+        "one standard deviation. Single scores rise by luck as well: the table above compares what each search ended "
+        "with.",
         "Fewer than two searches have scores; the configuration can name more under searches and comparison.",
         draw_comparison,
     ),

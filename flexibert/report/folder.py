@@ -121,9 +121,51 @@ class ResultsFolder:
 
     @cached_property
     def _asked(self) -> list[Run]:
-        """What the searches asked for, and the final models."""
+        """What the searches asked for, what was trained again to confirm it, and the final models."""
         asked = [run for rounds in self.rounds.values() for each in rounds for run in each.runs]
+        asked += [run for search in self.confirmations for run in self.confirming(search)]
         return asked + [run for runs in self.finals.values() for run in runs]
+
+    def asked_by(self, search: str) -> list[RunName]:
+        """Runs that a search asked for, to find its models and to confirm them; each once, in order."""
+        found = [run.name for each in self.rounds.get(search, []) for run in each.runs]
+        return list(dict.fromkeys([*found, *(run.name for run in self.confirming(search))]))
+
+    @cached_property
+    def confirmations(self) -> dict[str, dict[str, Any]]:
+        """What each search trains again when it has converged: its best `models`, and `baselines`."""
+        return self._by_search(self.layout.confirmation)
+
+    def confirming(self, search: str) -> list[Run]:
+        """The runs that confirm a search; none before they are chosen."""
+        return list(map(Run.from_mapping, self.confirmations.get(search, {}).get("proposals", [])))
+
+    @cached_property
+    def winners(self) -> dict[str, dict[str, Any]]:
+        """The model that each search ended with."""
+        return self._by_search(self.layout.best)
+
+    @cached_property
+    def evidence(self) -> dict[str, dict[str, Any]]:
+        """What each search has proved: verdict, differences with intervals, scores on rows that were kept away."""
+        return self._by_search(self.layout.evidence)
+
+    @cached_property
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """Scores on a task's kept-away rows of answers that need no network: `majority`, and for texts `tfidf`."""
+        return {parts["task"]: self._read(path) for path, parts in self.layout.task.plain.found()}
+
+    def ended(self, search: str) -> bool:
+        """Whether a search has ranked its models."""
+        return self.layout.leaderboard.path(search=search).exists()
+
+    def ranking(self, search: str) -> "pd.DataFrame | None":
+        """The models of a search as it ranked them at its end; None before, and where single runs were ranked."""
+        import pandas as pd
+
+        path = self.layout.leaderboard.path(search=search)
+        table = pd.read_csv(path, dtype={"model": str, "recipe": str}) if path.exists() else None
+        return table if table is not None and "posterior" in table else None
 
     def _is_shown(self, run: RunName) -> bool:
         """Whether a run belongs to the searches that are looked at; others may have left theirs in the same folder."""
@@ -160,9 +202,13 @@ class ResultsFolder:
 
     @cached_property
     def finals(self) -> dict[str, list[Run]]:
-        """The final models of each search: its best one, and where asked its scaled pattern."""
-        found = self.layout.final.found()
-        return {parts["search"]: list(map(Run.from_mapping, self._read(path)["proposals"])) for path, parts in found}
+        """The runs at the final budget of each search: its winner first, then baselines and the scaled pattern."""
+        return {search: list(map(Run.from_mapping, entry["proposals"])) for search, entry in self.selections.items()}
+
+    @cached_property
+    def selections(self) -> dict[str, dict[str, Any]]:
+        """What each search trains at the final budget: its winner, `model`, and `baselines`."""
+        return self._by_search(self.layout.final)
 
     @cached_property
     def progress(self) -> list[dict[str, Any]]:
@@ -261,6 +307,11 @@ class ResultsFolder:
             rule = path.relative_to(folder).parts[0].removesuffix(".jsonl")
             lines = path.read_text(encoding="utf-8").splitlines()
             yield from ((rule, json.loads(line)) for line in lines if line.strip())
+
+    def _by_search(self, pattern: Pattern) -> dict[str, dict[str, Any]]:
+        """A file of each search that is looked at."""
+        found = {parts["search"]: path for path, parts in pattern.found()}
+        return {name: self._read(path) for name, path in found.items() if self.only is None or name in self.only}
 
     def _per_run(self, pattern: Pattern) -> dict[RunName, dict[str, Any]]:
         named = [(RunName.from_mapping(parts), path) for path, parts in pattern.found()]

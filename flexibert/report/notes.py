@@ -1,57 +1,37 @@
-"""One sentence below a figure: what its numbers say."""
+"""Sentences below figures and tables: what their numbers say, and how sure it is."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 
-from flexibert.runs import Reason
-
+NORMAL_95 = 1.96  # deviations of a normal law that hold 95 %
 NORMAL_WITHIN_ONE, NORMAL_WITHIN_TWO = 0.683, 0.954  # shares of a normal law within one and two deviations
 
 
 def trace_note(table: pd.DataFrame) -> str:
-    """When the best score came, and what the search gained over its initial design."""
+    """When the highest score came, and why it proves little."""
     scores = table["score"].astype(float)
     if scores.notna().sum() == 0:
         return ""
     best = table.loc[scores.idxmax()]
-    text = f"The best score, {best['score']:.2f}, came with run {best['evaluation']} of {len(table)}"
-    initial = scores[table["reason"].eq(Reason.INITIAL)].max()
-    if pd.isna(initial) or best["reason"] == Reason.INITIAL:
-        return f"{text}."
-    return f"{text}; the best of the initial models had {initial:.2f}."
+    return (
+        f"The highest score of a single training came with run {best['evaluation']} of {len(table)}. The highest of "
+        "many is partly the luckiest, so that the line rises even where no model is better than another."
+    )
 
 
 def frontier_note(table: pd.DataFrame) -> str:
-    """How much smaller a heterogeneous model is than the best homogeneous one, at an equal score."""
-    found = size_ratio(table)
-    if found is None:
+    """How many models cannot be told from the best one by what is believed of them."""
+    if len(table) < 2 or table["deviation"].isna().all():
         return ""
-    best = f"the best homogeneous model ({found['homogeneous']}, {found['score']:.2f} points)"
-    if found["ratio"] is None:
-        return f"No heterogeneous model scores as much as {best}."
-    ratio = found["ratio"]
-    relation = f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
-    return f"The smallest heterogeneous model that scores as much as {best} is {found['heterogeneous']}, {relation}."
-
-
-def size_ratio(table: pd.DataFrame) -> dict[str, Any] | None:
-    """The smallest heterogeneous model that scores as much as the best homogeneous one (paper, abstract).
-
-    Args:
-        table: Of `frontier`.
-    """
-    alike = table[table["homogeneous"].eq(True)]
-    if alike.empty:
-        return None
-    best = alike.loc[alike["score"].idxmax()]
-    rivals = table[table["homogeneous"].eq(False) & (table["score"] >= best["score"])]
-    if rivals.empty:
-        return {"homogeneous": best["model"], "score": best["score"], "heterogeneous": None, "ratio": None}
-    rival = rivals.loc[rivals["parameters"].idxmin()]
-    ratio = best["parameters"] / rival["parameters"]
-    return {"homogeneous": best["model"], "score": best["score"], "heterogeneous": rival["model"], "ratio": ratio}
+    best = table.loc[table["score"].idxmax()]
+    apart = NORMAL_95 * (table["deviation"] ** 2 + best["deviation"] ** 2) ** 0.5
+    near = int(((best["score"] - table["score"]) <= apart).sum()) - 1
+    smaller = int((((best["score"] - table["score"]) <= apart) & (table["parameters"] < best["parameters"])).sum())
+    return (
+        f"{near} of the {len(table) - 1} other models cannot be told from the best one, {best['model']}, by their "
+        f"trainings; {smaller} of these are smaller than it."
+    )
 
 
 def transfer_note(table: pd.DataFrame) -> str:
@@ -77,17 +57,27 @@ def calibration_note(table: pd.DataFrame) -> str:
     )
 
 
-def comparison_note(table: pd.DataFrame) -> str:
-    """The mean best scores where all kinds of search have evaluated equally many models, best first."""
-    if table.empty:
-        return ""
-    common = int(table.groupby("searches")["evaluations"].max().min())
-    at = table[table["evaluations"] == common].sort_values(["mean", "searches"], ascending=[False, True])
-    scores = [
-        f"{row.searches} {row.mean:.2f}" + (f" ± {row.deviation:.2f}" if row.seeds > 1 else "")
-        for row in at.itertuples()
-    ]
-    return f"After {common} models: {', '.join(scores)} points."
+def method_sentences(table: pd.DataFrame) -> list[str]:
+    """What the comparison of methods says, one sentence a method.
+
+    Args:
+        table: Of `methods.methods`.
+    """
+    return [_method_sentence(row) for _, row in table.iterrows() if row["method"] != row["reference"]]
+
+
+def _method_sentence(row: pd.Series) -> str:
+    name, reference = row["method"], row["reference"]
+    if pd.isna(row["paired_seeds"]) or row["paired_seeds"] < 2:
+        seeds = "no paired seed" if row["paired_seeds"] == 0 else "one paired seed"
+        return f"Whether {name} is better than {reference} cannot be told: {seeds}; search with more seeds of both."
+    low, high = (f"{row[end]:.1f}".replace("-", "\u2212") for end in ("low", "high"))
+    interval = f"{low} to {high} points; {row['paired_seeds']} paired seeds"
+    if row["low"] > 0:
+        return f"{name} found better models than {reference}, by {row['difference']:.1f} points ({interval})."
+    if row["high"] < 0:
+        return f"{name} found worse models than {reference}, by {-row['difference']:.1f} points ({interval})."
+    return f"{name} cannot be told from {reference}: the difference is within noise ({interval})."
 
 
 NOTES: dict[str, Callable[[pd.DataFrame], str]] = {
@@ -95,5 +85,4 @@ NOTES: dict[str, Callable[[pd.DataFrame], str]] = {
     "frontier": frontier_note,
     "transfer-cost": transfer_note,
     "calibration": calibration_note,
-    "comparison": comparison_note,
 }

@@ -9,14 +9,16 @@ import pandas as pd
 
 from flexibert.errors import UsageError
 from flexibert.files import whole_folder, write_csv, write_text
-from flexibert.layout import LEADERBOARD_COLUMNS
-from flexibert.report.cells import HEADINGS, cells_of
+from flexibert.report.answer import answer
+from flexibert.report.cells import cells_of
 from flexibert.report.figure_tables import FIGURE_TABLES
 from flexibert.report.figures import FIGURES, draw
 from flexibert.report.folder import ResultsFolder
-from flexibert.report.notes import NOTES
+from flexibert.report.notes import NOTES, method_sentences
+from flexibert.report.page_tables import TABLES, for_people, plus_minus
+from flexibert.report.standing import best_of, ranking, winner_of
 from flexibert.report.style import inline_svg
-from flexibert.report.tables import TABLES, is_final
+from flexibert.report.tables import is_final
 
 PARTS = {"index.html", "figures", "tables"}  # of a report
 ROWS = 20  # of the leaderboard, where the settings do not say
@@ -81,11 +83,7 @@ def page(
         lstrip_blocks=True,
     )
     rows = folder.settings.get("report", {}).get("leaderboard_rows", ROWS)
-    shown = dict(tables)
-    shown["leaderboard"] = _leaderboard_for_people(tables["leaderboard"]).head(rows)
-    shown["final"] = _final_for_people(tables["final"])
-    shown["costs"] = _without_empty(tables["costs"])
-    shown["searches"] = tables["searches"].drop(columns=["best_recipe"], errors="ignore")
+    shown = for_people(tables, rows)
     figures = {
         name: {
             "svg": inline_svg(drawings[name], name, html.escape(FIGURES[name].title)),
@@ -97,6 +95,9 @@ def page(
     }
     return environment.get_template("page.html.j2").render(
         name=folder.name,
+        final_caption=_final_caption(tables["final"]),
+        hopeless=sorted(tables["final"].loc[tables["final"]["hopeless"].eq(True), "task"].unique()),
+        answer=answer(folder, folder.main_search),
         tiles=_tiles(folder, tables),
         tables={name: cells_of(table) for name, table in shown.items()},
         figures=figures,
@@ -104,52 +105,39 @@ def page(
         main=folder.main_search,
         compared=len(folder.searches) if len(folder.searches) > 1 else 0,
         notes={name: note(numbers[name]) for name, note in NOTES.items()},
+        methods=method_sentences(tables["methods"]),
     )
-
-
-def _leaderboard_for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard as people read it: what matters first, nothing that is empty or says the same twice."""
-    names = {*LEADERBOARD_COLUMNS, "parameters", "weights", "layers", "homogeneous", *HEADINGS}
-    tasks = [column for column in table.columns if column not in names]
-    order = ["rank", "model", "score", "parameters", "weights", *tasks, "flops_per_token", "latency_ms"]
-    order += ["core_hours", "gpu_hours", "reason", "level", "round", "layers"]
-    table = _without_empty(table[[column for column in order if column in table]])
-    return table.rename(columns=_short_names(tasks))
-
-
-def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
-    """Without measures that no device told: latencies, GPU hours on processors, energy."""
-    measures = table.columns.intersection(["flops_per_token", "latency_ms", "core_hours", "gpu_hours", "energy_kwh"])
-    return table.drop(columns=[name for name in measures if not table[name].fillna(0).any()])
-
-
-def _short_names(tasks: list[str]) -> dict[str, str]:
-    """Tasks without their suite, where all are of one suite."""
-    suites = {task.split("-")[0] for task in tasks}
-    return {task: task.split("-", 1)[-1] for task in tasks} if len(suites) == 1 else {}
-
-
-def _final_for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """The final models' scores; which search and model they belong to is said where there are several."""
-    table = table.assign(task=table["task"].replace(_short_names([task for task in table["task"] if task != "mean"])))
-    return table.drop(columns=["search", "model"]) if table["search"].nunique() <= 1 else table
 
 
 def _tiles(folder: ResultsFolder, tables: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """The few numbers at the head of the page: (what, value)."""
-    board, costs, final = tables["leaderboard"], tables["costs"], tables["final"]
-    tiles = []
-    if len(board) and pd.notna(board.loc[0, "score"]):
-        where = f"the search {folder.main_search}" if len(folder.searches) > 1 else "the search"
-        tiles.append((f"best score in {where}", f"{board.loc[0, 'score']:.2f}"))
-        tiles.append(("its parameters", f"{board.loc[0, 'parameters']:,.0f}"))
-    means = final[final["task"].eq("mean")]
-    if len(means):
-        tiles.append(("final model's score", f"{means['final'].iloc[0]:.2f}"))
+    costs, tiles = tables["costs"], []
+    best = best_of(ranking(folder, folder.main_search))
+    if best is not None:
+        whose = "winner" if winner_of(folder, folder.main_search or "") else "best model so far"
+        trainings = int(best["trainings"])
+        times = f"{trainings} training{'s'[: trainings != 1]}"
+        tiles.append((f"points, {whose}, by {times}", plus_minus(best["posterior"], best["posterior_deviation"])))
+        tiles.append(("its parameters", f"{_parameters(tables['leaderboard'], best['model']):,.0f}"))
     tiles.append(("models scored", f"{len({run.model for run in folder.scores if not is_final(run)}):,}"))
+    tiles.append(("trainings scored", f"{len(folder.scores):,}"))
     tiles.append(("failed", f"{len(tables['failures']):,}"))
     total = costs[costs["stage"].eq("total")]
     for column, unit in (("core_hours", "core hours"), ("gpu_hours", "GPU hours"), ("energy_kwh", "kWh")):
         if len(total) and pd.notna(total[column].iloc[0]) and total[column].iloc[0] > 0:
             tiles.append((unit, f"{total[column].iloc[0]:,.3g}"))
     return tiles
+
+
+def _final_caption(final: pd.DataFrame) -> str:
+    """On which rows the final models were scored, and how sure it is."""
+    if "test" in set(final["split"]):
+        return "Winner and baselines at the final budget: points on kept-away rows, 95 % intervals over trainings."
+    return (
+        "At the final budget, on the rows by which epochs and trials were chosen, which flatters all of them; 95 % "
+        "intervals over trainings, where there are several."
+    )
+
+
+def _parameters(board: pd.DataFrame, model: str) -> float:
+    return board.loc[board["model"].eq(model), "parameters"].iloc[0]

@@ -1,19 +1,38 @@
 """One screen on a running or finished search, from the files of its results folder alone."""
 
+import math
 import os
 import shutil
 import sys
+import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from flexibert.evidence.posterior import Belief
+from flexibert.report.answer import Count, answer, confirmation_counts, final_counts, is_confirmed
 from flexibert.report.folder import ResultsFolder
-from flexibert.runs import RunName
+from flexibert.report.standing import baseline_names, beliefs, trainings_of, winner_of
 
 STALE_SECONDS = 300.0  # a job writes its progress every ten seconds; evaluations and saving may take longer
 BAR = 12  # characters of a progress bar
 LEAST_ROWS = 3  # rows that each list gets on the smallest screen
+
+
+class Best(NamedTuple):
+    """A model and what is believed of its score."""
+
+    belief: Belief
+    model: str
+
+    @property
+    def text(self) -> str:
+        """Posterior mean, its deviation and the number of trainings."""
+        mean, deviation, count = self.belief.mean, self.belief.deviation, self.belief.trainings
+        spread = "" if math.isnan(deviation) else f" ± {deviation:.2f}"
+        return f"{mean:.2f}{spread} ({count} training{'s'[: count != 1]})"
 
 
 @dataclass(frozen=True)
@@ -28,7 +47,7 @@ class SearchState:
         done, running, failed: Runs scored, asked for and not yet scored, and failed.
         tasks_done: Tasks that are fine-tuned already of the runs not yet scored.
         converged: Whether its last level has ended.
-        best: The best score so far and its run, or None.
+        best: The best candidate by what is believed of it, None before the first score.
     """
 
     name: str
@@ -41,7 +60,7 @@ class SearchState:
     failed: int
     tasks_done: int
     converged: bool
-    best: tuple[float, RunName] | None
+    best: Best | None
 
 
 def search_states(folder: ResultsFolder) -> list[SearchState]:
@@ -55,7 +74,6 @@ def _search_state(folder: ResultsFolder, search: str) -> SearchState:
     asked = {run.name for each in rounds for run in each.runs}
     scores = {run: folder.scores[run] for run in asked if run in folder.scores}
     failed = {run for run, score in scores.items() if score["score"] is None}
-    good = sorted((-score["score"], run) for run, score in scores.items() if run not in failed)
     last = rounds[-1] if rounds else None
     level = last.level if last else -1
     levels = {keys["level"]: keys for keys in settings.get("levels", [])}
@@ -71,8 +89,17 @@ def _search_state(folder: ResultsFolder, search: str) -> SearchState:
         failed=len(failed),
         tasks_done=sum(len(folder.layout.tuned.best.found(**run.to_mapping())) for run in asked - set(scores)),
         converged=ended or (last is not None and last.converged and level == max(levels, default=level)),
-        best=(-good[0][0], good[0][1]) if good else None,
+        best=_best_candidate(folder, search),
     )
+
+
+def _best_candidate(folder: ResultsFolder, search: str) -> Best | None:
+    """The winner, or the model of the highest posterior mean so far; baselines do not count."""
+    known, baselines = beliefs(folder, search), baseline_names(folder, search)
+    winner = winner_of(folder, search)
+    models = [winner["model"]] if winner else [model for model in known if model not in baselines]
+    found = [Best(known[model], model) for model in models if model in known]
+    return max(found, key=lambda best: (best.belief.mean, best.model), default=None)
 
 
 def missing(folder: ResultsFolder, states: list[SearchState]) -> list[str]:
@@ -81,17 +108,33 @@ def missing(folder: ResultsFolder, states: list[SearchState]) -> list[str]:
     begun = {state.name for state in states}
     lacking = [f"search {name} (not begun)" for name in wanted if name not in begun and _is_needed(folder, name)]
     lacking += [f"search {state.name} (not converged)" for state in states if not state.converged]
+    for state in states:
+        lacking += _unconfirmed(folder, state)
     if not folder.finals:
         lacking.append("the final model (not chosen)")
-    lacking += [
-        f"the final model of {search} ({run.name.model}, no score)"
-        for search, runs in folder.finals.items()
-        for run in runs
-        if run.name not in folder.scores
-    ]
+    for search in folder.finals:
+        lacking += [
+            f"final trainings of {search} ({count.name}: {count.open} of {count.asked} without a score)"
+            for count in final_counts(folder, search)
+            if count.open
+        ]
+        if "baselines" in folder.selections[search] and search not in folder.evidence:
+            lacking.append(f"the evidence of {search} (not collected)")
     if not folder.layout.page.path(page="report").exists():
         lacking.append("the report")
     return lacking
+
+
+def _unconfirmed(folder: ResultsFolder, state: SearchState) -> list[str]:
+    """What the confirmation of a search lacks."""
+    counts = confirmation_counts(folder, state.name)
+    if not counts and state.converged and is_confirmed(folder, state.name):
+        return [f"the confirmation of {state.name} (not chosen)"]
+    return [
+        f"the confirmation of {state.name} ({count.name}: {count.open} of {count.asked} trainings without a score)"
+        for count in counts
+        if count.open
+    ]
 
 
 def _is_needed(folder: ResultsFolder, search: str) -> bool:
@@ -112,19 +155,21 @@ def screen(
     now = time.time() if now is None else now
     states = search_states(folder)
     lacking = missing(folder, states)
-    best = max((state.best for state in states if state.best), default=None)
     sections = [
         ("Searches", _table([_search_row(state) for state in states]) or ["none has begun"]),
         ("Running", _running_lines(folder, now) or ["no training"]),
-        ("Best so far", _best_lines(folder, best, width)),
+        ("Confirmation", _count_lines(states, lambda search: confirmation_counts(folder, search))),
+        ("Final trainings", _count_lines(states, lambda search: final_counts(folder, search))),
+        ("Best so far", _best_lines(folder, states, width)),
+        ("Answer", _answer_lines(folder, width)),
         ("Failed", _failure_lines(folder, states)),
         ("Missing", lacking or ["nothing: the experiment is finished"]),
     ]
     state = "finished" if not lacking else ("running" if _is_running(folder, now) else "unfinished")
     rows = max(LEAST_ROWS, (height - 3 - 2 * len(sections)) // 3)
     head = f"{folder.name}: {state}"
-    place = f"  ({folder.path})"
-    lines = [_styled(head + (place if len(head + place) <= width else ""), "1", colour)]
+    path = f"  ({folder.path})"
+    lines = [_styled(head + (path if len(head + path) <= width else ""), "1", colour)]
     for title, body in sections:
         if not body:
             continue
@@ -159,18 +204,18 @@ def show(folder: ResultsFolder) -> None:
 
 def _search_row(state: SearchState) -> list[str]:
     if state.converged:
-        place = f"converged at level {state.level}"
+        reached = f"converged at level {state.level}"
     elif state.round < 0:
-        place = "no round yet"
+        reached = "no round yet"
     else:
-        place = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
-    best = f"best {state.best[0]:.2f}" if state.best else "no score yet"
+        reached = f"level {state.level}, round {state.round}" + (f" of {state.rounds - 1}" if state.rounds else "")
+    best = f"best {state.best.text}" if state.best else "no score yet"
     counts = f"{state.done} done"
     if state.running:
         counts += f", {state.running} to score ({state.tasks_done} tasks done)"
     if state.failed:
         counts += f", {state.failed} failed"
-    return [state.name, state.method, place, best, counts]
+    return [state.name, state.method, reached, best, counts]
 
 
 def _table(rows: list[list[str]]) -> list[str]:
@@ -211,26 +256,53 @@ def _job_line(job: dict[str, Any], now: float) -> str:
     return line + "".join(f"  {key} {value:.4g}" for key, value in job.items() if key not in known)
 
 
-def _best_lines(folder: ResultsFolder, best: tuple[float, RunName] | None, width: int) -> list[str]:
+def _count_lines(states: list[SearchState], counts: Callable[[str], list[Count]]) -> list[str]:
+    """Trainings that are scored, of those that were asked for, by search and part."""
+    rows = []
+    for state in states:
+        for count in counts(state.name):
+            models = f" ({count.models} models)" if count.models > 1 else ""
+            failed = f", {count.failed} failed" if count.failed else ""
+            rows.append([state.name, f"{count.name}{models}", f"{count.scored} of {count.asked}{failed}"])
+    return _table(rows) if rows else []
+
+
+def _best_lines(folder: ResultsFolder, states: list[SearchState], width: int) -> list[str]:
+    """The best model of the main search, and its means by task."""
+    best = next((state.best for state in states if state.name == folder.main_search), None)
     if best is None:
         return []
-    score, run = best
-    lines = [f"{score:.2f}  {run.model} ({run.recipe})"]
-    for final in (each.name for runs in folder.finals.values() for each in runs):
-        if (folder.scores.get(final) or {}).get("score") is not None:
-            lines.append(f"{folder.scores[final]['score']:.2f}  {final.model} ({final.recipe})")
-    tasks = [f"{task} {_points(points)}" for task, points in sorted((folder.scores[run].get("tasks") or {}).items())]
-    line = ""
-    for task in tasks:
-        if line and len(line) + len(task) + 4 > width:
-            lines.append(line)
-            line = ""
-        line += ("  " if line else "") + task
-    return [*lines, line] if line else lines
+    runs = trainings_of(folder, folder.main_search or "", best.model)
+    trainings = [folder.scores[run].get("tasks") or {} for run in runs if run in folder.scores]
+    points: dict[str, list[float]] = {}
+    for training in trainings:
+        for task, value in training.items():
+            points.setdefault(task, []).extend([] if value is None else [value])
+    tasks = [f"{task} {_points(values)}" for task, values in sorted(points.items())]
+    return [f"{best.text}  {best.model}", *_filled(tasks, width)]
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _answer_lines(folder: ResultsFolder, width: int) -> list[str]:
+    """The first sentence of the answer, and what explains it."""
+    lines = []
+    for sentence in answer(folder, folder.main_search):
+        lines += textwrap.wrap(sentence, width - 2)
+    return lines
+
+
+def _filled(words: list[str], width: int) -> list[str]:
+    """Phrases side by side, as many a line as fit."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) + 4 <= width:
+            lines[-1] += f"  {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _points(values: list[float]) -> str:
+    return f"{sum(values) / len(values):.1f}" if values else "-"
 
 
 def _failure_lines(folder: ResultsFolder, states: list[SearchState]) -> list[str]:

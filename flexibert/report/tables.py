@@ -3,14 +3,14 @@
 Each function takes a results folder in any state and returns a table, empty where there is nothing to tell yet.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from flexibert.layout import OBSERVATION_COLUMNS
 from flexibert.report.folder import ResultsFolder
-from flexibert.runs import Origin, RecipeKind, Run, RunName, Status
+from flexibert.report.standing import best_of, ranking, task_columns, trainings_of, winner_of
+from flexibert.runs import Origin, Recipe, RecipeKind, Run, RunName, Status
 from flexibert.space.architecture import Architecture
 
 SECONDS_AN_HOUR = 3600.0
@@ -24,6 +24,7 @@ WEIGHTS = {
     Origin.CONFIRMED: "pre-trained again",
     Origin.FINAL: "pre-trained longer",
 }
+STAGES = {RecipeKind.CONFIRM: "repeated ", RecipeKind.FINAL: "final "}  # told apart from the search's own trainings
 COST_COLUMNS = ["stage", "jobs", "core_hours", "gpu_hours", "energy_kwh", "peak_memory_mb"]
 
 
@@ -80,12 +81,11 @@ def _text_of(folder: ResultsFolder, source: str) -> str:
 
 
 def searches(folder: ResultsFolder) -> pd.DataFrame:
-    """One row a search: method, levels, rounds, models, failures, best score and its model."""
+    """One row a search: method, levels, rounds, runs, failures, its best model and what is believed of it."""
     rows = []
     for search in folder.searches:
         settings, seen = folder.search_settings(search), folder.observations(search)
-        good = seen.dropna(subset=["score"])
-        best = good.loc[good["score"].astype(float).idxmax()] if len(good) else None
+        best = best_of(ranking(folder, search))
         rounds = folder.rounds[search]
         rows.append(
             {
@@ -97,28 +97,50 @@ def searches(folder: ResultsFolder) -> pd.DataFrame:
                 "levels": len({each.level for each in rounds}),
                 "rounds": sum(bool(each.runs) for each in rounds),
                 "runs": len(seen),
-                "failed": len(seen) - len(good),
-                "best_score": None if best is None else best["score"],
+                "failed": int(seen["score"].isna().sum()),
                 "best_model": None if best is None else best["model"],
-                "best_recipe": None if best is None else best["recipe"],
+                "trainings": None if best is None else best["trainings"],
+                "posterior": None if best is None else best["posterior"],
+                "posterior_deviation": None if best is None else best["posterior_deviation"],
             }
         )
     return pd.DataFrame(rows)
 
 
 def leaderboard(folder: ResultsFolder) -> pd.DataFrame:
-    """Runs of the main search, best first, failed ones last, with what they cost and where their weights came from."""
+    """Models of the main search and its baselines, best first, failed ones last, with costs and origin of weights.
+
+    `score` is the mean of all trainings of a model, `deviation` that of one training, `posterior` what is believed of
+    the mean of endless trainings, with its own deviation; hours are those of all trainings.
+    """
     search = folder.main_search
-    seen = folder.observations(search) if search else pd.DataFrame(columns=list(OBSERVATION_COLUMNS))
-    tasks = [column for column in seen.columns if column not in OBSERVATION_COLUMNS]
-    seen = seen.sort_values(["score", "model", "recipe"], ascending=[False, True, True], na_position="last")
-    seen = seen.drop_duplicates(["model", "recipe"], ignore_index=True)
-    runs = map(RunName.of, seen["model"], seen["recipe"])
-    extra = pd.DataFrame([run_columns(folder, run) for run in runs])
-    parts = [seen[["model", "recipe", "score", *tasks]], extra, seen[["reason", "level", "round", "status"]]]
+    standing = ranking(folder, search)
+    tasks = task_columns(standing)
+    further = [
+        run_columns(folder, RunName.of(row.model, row.recipe)) | _all_hours(folder, search or "", row.model)
+        for row in standing.itertuples()
+    ]
+    first = ["role", "model", "recipe", "trainings", "failed", "score", "deviation", "posterior", "posterior_deviation"]
+    parts = [standing[[*first, *tasks]], pd.DataFrame(further), standing[["reason", "level", "round", "status"]]]
     table = pd.concat(parts, axis=1)
+    table["role"] = _roles(folder, search or "", table)
     table.insert(0, "rank", range(1, len(table) + 1))
     return table
+
+
+def _all_hours(folder: ResultsFolder, search: str, model: str) -> dict[str, float]:
+    hours = [run_hours(folder, run) for run in trainings_of(folder, search, model)]
+    return {"core_hours": sum(core for core, _ in hours), "gpu_hours": sum(gpu for _, gpu in hours)}
+
+
+def _roles(folder: ResultsFolder, search: str, table: pd.DataFrame) -> list[str]:
+    """What each row is: the winner, a candidate, one of its trainings by tuned settings, or a baseline by its name."""
+    winner = (winner_of(folder, search) or {}).get("model")
+    rows = zip(table["model"], table["recipe"], table["role"], strict=True)
+    return [
+        "retuned" if Recipe.parse(recipe).kind == RecipeKind.RETUNED else "winner" if model == winner else role
+        for model, recipe, role in rows
+    ]
 
 
 def run_columns(folder: ResultsFolder, name: RunName) -> dict[str, Any]:
@@ -170,28 +192,12 @@ def is_final(run: RunName) -> bool:
     return run.recipe.kind == RecipeKind.FINAL
 
 
-def final_models(folder: ResultsFolder) -> pd.DataFrame:
-    """Final model of each search beside the same model at the search's budget; one row a task, and their mean."""
-    rows = []
-    for search, finals in folder.finals.items():
-        final = finals[0].name
-        trained = folder.scores.get(final)
-        if trained is None:
-            continue
-        others = [score for run, score in folder.scores.items() if run.model == final.model and not is_final(run)]
-        before = max(others, key=lambda score: score["score"] or 0.0, default={})
-        tasks = trained.get("tasks") or {}
-        entries = [(task, points, (before.get("tasks") or {}).get(task)) for task, points in sorted(tasks.items())]
-        entries.append(("mean", trained["score"], before.get("score")))
-        rows += [(search, final.model, task, at_search, points) for task, points, at_search in entries]
-    return pd.DataFrame(rows, columns=["search", "model", "task", "at_search_budget", "final"])
-
-
 def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
     """Tuned hyperparameters of the best and of the final models, one row a task (paper, tables 7 and 8)."""
-    chosen = [run.name for finals in folder.finals.values() for run in finals]
-    if best_found := best_of(leaderboard(folder)):
-        chosen.append(best_found)
+    chosen = [finals[0].name for finals in folder.finals.values()]
+    best_found = best_of(ranking(folder, folder.main_search))
+    if best_found is not None:
+        chosen.append(RunName.from_mapping(best_found))
     rows = []
     for run in dict.fromkeys(chosen):
         for task, best in folder.tasks.get(run, {}).items():
@@ -202,13 +208,6 @@ def hyperparameters(folder: ResultsFolder) -> pd.DataFrame:
                 | {"best_epoch": best.get("epoch"), "trial": best.get("trial")}
             )
     return pd.DataFrame(rows)
-
-
-def best_of(leaderboard: pd.DataFrame) -> RunName | None:
-    """The first run of a leaderboard; None where none has a score."""
-    if leaderboard.empty or pd.isna(leaderboard["score"].iloc[0]):
-        return None
-    return RunName.from_mapping(leaderboard.iloc[0])
 
 
 def proposals(folder: ResultsFolder) -> pd.DataFrame:
@@ -261,12 +260,12 @@ def costs(folder: ResultsFolder) -> pd.DataFrame:
 
 def _measured(folder: ResultsFolder) -> Iterator[tuple[str, dict[str, Any]]]:
     """(stage, cost) of each job: the trainings as they measured themselves, all other rules as Snakemake did."""
-    stages = {RecipeKind.TRANSFER: "transfer", RecipeKind.FINAL: "final pre-training"}
     for run, cost in folder.training_costs.items():
-        yield stages.get(run.recipe.kind, "pre-training"), cost
+        kind = run.recipe.kind
+        yield "transfer" if kind == RecipeKind.TRANSFER else f"{STAGES.get(kind, '')}pre-training", cost
     for run, tasks in folder.task_costs.items():
         for cost in tasks.values():
-            yield "final fine-tuning" if is_final(run) else "fine-tuning", cost
+            yield f"{STAGES.get(run.recipe.kind, '')}fine-tuning", cost
     for rule, record in folder.benchmarks():
         if rule not in MEASURED_BY_THEMSELVES:
             yield rule, {"seconds": _number(record.get("cpu_time")), "peak_memory_mb": _number(record.get("max_rss"))}
@@ -309,16 +308,3 @@ def versions(folder: ResultsFolder) -> pd.DataFrame:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-
-TABLES: dict[str, Callable[[ResultsFolder], pd.DataFrame]] = {
-    "experiment": experiment,
-    "searches": searches,
-    "leaderboard": leaderboard,
-    "final": final_models,
-    "hyperparameters": hyperparameters,
-    "proposals": proposals,
-    "failures": failures,
-    "costs": costs,
-    "versions": versions,
-}

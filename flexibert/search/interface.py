@@ -20,7 +20,7 @@ class Pool:
         features: Plain encoding of each candidate (one-hot and numeric columns), the paper's "naive embedding";
             shape (candidates, columns).
         identity: Equal integers for candidates that are the same network (isomorphic); shape (candidates,).
-        sizes: Number of parameters, or None where the candidates are not models; shape (candidates,).
+        sizes: Number of parameters, or None where it is not known; shape (candidates,).
         architectures: The models, or None where the candidates are not models.
         groups: Which property each column of `features` encodes (equal integers for one property), or None where
             each column is a property of its own; shape (columns,).

@@ -23,17 +23,19 @@ def propose_again(method: Method, observations: Observations, pool: Pool, count:
     view = method.predict(observations, pool, seed)
     if view is None:
         order = np.argsort(-scores, kind="stable")[:count]
-        return [Proposal(int(rows[place]), Reason.RETUNING, acquisition=float(scores[place])) for place in order]
+        return [
+            Proposal(int(rows[position]), Reason.RETUNING, acquisition=float(scores[position])) for position in order
+        ]
     bound = view.mean[rows] + ALEATORIC_WEIGHT * view.aleatoric[rows]
     order = np.argsort(-bound, kind="stable")[:count]
     return [
         Proposal(
-            index=int(rows[place]),
+            index=int(rows[position]),
             reason=Reason.RETUNING,
-            mean=float(view.mean[rows[place]]),
-            aleatoric=float(view.aleatoric[rows[place]]),
-            epistemic=float(view.epistemic[rows[place]]),
-            acquisition=float(bound[place]),
+            mean=float(view.mean[rows[position]]),
+            aleatoric=float(view.aleatoric[rows[position]]),
+            epistemic=float(view.epistemic[rows[position]]),
+            acquisition=float(bound[position]),
         )
-        for place in order
+        for position in order
     ]

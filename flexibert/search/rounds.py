@@ -15,7 +15,7 @@ from flexibert.errors import SearchError
 from flexibert.files import write_json, write_parquet
 from flexibert.layout import PREDICTION_COLUMNS, LibraryFiles
 from flexibert.runs import Phase, Reason, Recipe, RecipeKind, Round, Run, RunName, Status
-from flexibert.search.boshnas.beyond_library import Costs, WayOut
+from flexibert.search.boshnas.beyond_library import Costs, LibraryExtension
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.methods import method_named
 from flexibert.search.observations import best_run, read_observations
@@ -43,7 +43,7 @@ WHY = {
 
 
 @dataclass(frozen=True)
-class Level:
+class LevelState:
     """What one round of one level knows.
 
     Attributes:
@@ -133,10 +133,10 @@ def propose_round(
     """
     pool = constrained(pool_from_library(library, search.embedding), Path(library), search)
     inside = set(pool.ids)
-    way_out = WayOut.of_library(library, space, level.level, costs, search)
-    if way_out:
-        pool = way_out.rejoin(pool, proposals)
-    state = Level(level, pool, read_observations(observations), round_number)
+    extension = LibraryExtension.of_library(library, space, level.level, costs, search)
+    if extension:
+        pool = extension.rejoin(pool, proposals)
+    state = LevelState(level, pool, read_observations(observations), round_number)
     method = method_named(search.method)
     phase = state.phase
     known = state.observations
@@ -144,8 +144,8 @@ def propose_round(
         drawn = method_named("random").propose(known, pool, level.initial, derive_seed(seed, level.level))
         chosen = [Proposal(candidate.index, Reason.INITIAL) for candidate in drawn]
     elif phase == Phase.SEARCH:
-        if way_out:
-            pool = way_out.extend(pool, known)
+        if extension:
+            pool = extension.extend(pool, known)
         chosen = method.propose(known, pool, level.batch, seed)
     elif phase == Phase.RETUNING:
         chosen = propose_again(method, known, pool, level.aleatoric, seed)
@@ -153,8 +153,8 @@ def propose_round(
         chosen = []
     view = method.predict(known, pool, seed) if np.isfinite(known.scores).sum() >= 2 else None
     runs = [_run(candidate, pool, state.history, transfer, overlap) for candidate in chosen]
-    if way_out:
-        runs = [way_out.mark(run, inside) for run in runs]
+    if extension:
+        runs = [extension.mark(run, inside) for run in runs]
     best = best_run(state.history)
     write_parquet(predictions, _prediction_table(pool, view))
     made = Round(

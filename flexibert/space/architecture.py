@@ -153,7 +153,7 @@ class Architecture:
     def digest(self) -> str:
         """64 hexadecimal digits that name the network.
 
-        A computational graph of this family is a chain of layers whose vertices are told apart by label and place,
+        A computational graph of this family is a chain of layers whose vertices are told apart by label and position,
         except for the heads of one layer, which may be permuted. So the sequence of layers with sorted heads is a
         canonical form of the graph: two graphs are isomorphic exactly when these sequences are equal, and hashing
         the sequence is both finer and cheaper than iterated neighbourhood hashing (paper: graph library).
@@ -194,7 +194,8 @@ def _read(model: Mapping[str, Any], problems: list[str]) -> list[Layer]:
     if problems:
         return []
     read = _read_mixed_layer if mixed else _read_plain_layer
-    return [read({key: model[key][j] for key in keys[1:]}, j, problems) for j in range(depth)]
+    layers = [read({key: model[key][j] for key in keys[1:]}, j, problems) for j in range(depth)]
+    return [layer for layer in layers if layer is not None]
 
 
 def _read_plain_layer(entry: dict[str, Any], j: int, problems: list[str]) -> Layer | None:
@@ -221,7 +222,8 @@ def _read_mixed_layer(entry: dict[str, Any], j: int, problems: list[str]) -> Lay
     if not isinstance(texts, list | tuple) or not texts:
         problems.append(f"o[{j}]: {texts!r} is not a list of heads (allowed: for example ['sa_sdp_64', 'l_dct_64'])")
         texts = []
-    heads = [_read_head(text, f"o[{j}][{k}]", problems) for k, text in enumerate(texts)]
+    read = [_read_head(text, f"o[{j}][{k}]", problems) for k, text in enumerate(texts)]
+    heads = [head for head in read if head is not None]
     widths = _read_widths(entry["f"], j, problems)
     if len(problems) == before and sum(head.size for head in heads) != hidden:
         total = sum(head.size for head in heads)
@@ -237,19 +239,18 @@ def _read_mixed_layer(entry: dict[str, Any], j: int, problems: list[str]) -> Lay
     return Layer.mixed(hidden, heads, widths)
 
 
-def _read_head(text: Any, place: str, problems: list[str]) -> Head | None:
+def _read_head(text: Any, key: str, problems: list[str]) -> Head | None:
     parts = text.split("_") if isinstance(text, str) else []
     if len(parts) != 3 or parts[0] not in OPERATIONS or not parts[2].isdecimal() or int(parts[2]) < 1:
         problems.append(
-            f"{place}: {text!r} is not a head (allowed: <operation>_<parameter>_<size> with an operation of "
+            f"{key}: {text!r} is not a head (allowed: <operation>_<parameter>_<size> with an operation of "
             f"{', '.join(OPERATIONS)}, for example 'sa_sdp_64' or 'c_9_32')"
         )
         return None
-    operation, parameter, size = parts[0], parts[1], int(parts[2])
-    if operation == "c" and parameter.isdecimal():
-        parameter = int(parameter)
+    operation, size = parts[0], int(parts[2])
+    parameter = int(parts[1]) if operation == "c" and parts[1].isdecimal() else parts[1]
     found = parameter_problems(operation, parameter)
-    problems += [f"{place}: {problem}" for problem in found]
+    problems += [f"{key}: {problem}" for problem in found]
     return None if found else Head(operation, parameter, size)
 
 

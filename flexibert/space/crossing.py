@@ -44,10 +44,10 @@ def cross(
     ]
     ends = list(accumulate(family.count for family in families))
     total = ends[-1] if ends else 0
-    places = range(total) if total <= limit else sorted(random.Random(seed).sample(range(total), limit))
-    for place in places:
-        family = bisect_right(ends, place)
-        child = families[family].child(place - (ends[family] - families[family].count))
+    numbers = range(total) if total <= limit else sorted(random.Random(seed).sample(range(total), limit))
+    for number in numbers:
+        family = bisect_right(ends, number)
+        child = families[family].child(number - (ends[family] - families[family].count))
         if target.contains(child):
             found[child] = None
     return list(found)

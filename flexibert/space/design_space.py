@@ -12,7 +12,7 @@ import yaml
 
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import OPERATIONS, Architecture, Layer, heads_problems, parameter_problems
-from flexibert.space.levels import Choices, Level, LevelSettings
+from flexibert.space.levels import Choices, Level, LevelDefinition
 
 KEYS = ("operations", "hidden_sizes", "heads", "feed_forward", "feed_forward_stacks", "layers", "levels")
 SIZE_KEYS = KEYS[1:6]
@@ -27,7 +27,7 @@ class DesignSpace:
         levels: The levels' settings; level 1 is `levels[0]`.
     """
 
-    def __init__(self, choices: Choices, levels: list[LevelSettings]) -> None:
+    def __init__(self, choices: Choices, levels: list[LevelDefinition]) -> None:
         self.choices = choices
         self.levels = levels
         self._levels = [Level(settings, choices) for settings in levels]
@@ -56,7 +56,7 @@ class DesignSpace:
             raise DesignSpaceError(problems, f"{name} is not usable")
         forms = [(operation, p) for operation in OPERATIONS for p in sorted(content["operations"].get(operation, ()))]
         choices = Choices(tuple(forms), *(tuple(sorted(content[key])) for key in SIZE_KEYS))
-        levels = [LevelSettings(**{"name": f"level {k + 1}", **level}) for k, level in enumerate(content["levels"])]
+        levels = [LevelDefinition(**{"name": f"level {k + 1}", **level}) for k, level in enumerate(content["levels"])]
         return cls(choices, levels)
 
     def level(self, level: int = 1) -> Level:
@@ -228,31 +228,31 @@ def _level_problems(levels: Any, layers: Any) -> list[str]:
         return [f"levels: {levels!r} is not a list of levels (needed: at least one, for example - stack: 2)"]
     found = []
     for k, level in enumerate(levels):
-        place = f"levels[{k}]"
+        entry = f"levels[{k}]"
         if not isinstance(level, Mapping):
-            found.append(f"{place}: {level!r} is not a mapping with the keys {', '.join(LEVEL_KEYS)}")
+            found.append(f"{entry}: {level!r} is not a mapping with the keys {', '.join(LEVEL_KEYS)}")
             continue
-        found += [f"{place}: {_unknown(key, LEVEL_KEYS)}" for key in level if key not in LEVEL_KEYS]
-        found += _stack_problems(place, level, layers)
+        found += [f"{entry}: {_unknown(key, LEVEL_KEYS)}" for key in level if key not in LEVEL_KEYS]
+        found += _stack_problems(entry, level, layers)
         for key in ("feed_forward", "heads"):
             if level.get(key, "equal") not in ("equal", "mixed"):
-                found.append(f"{place}.{key}: {level[key]!r} is unknown (allowed: equal, mixed)")
+                found.append(f"{entry}.{key}: {level[key]!r} is unknown (allowed: equal, mixed)")
         if not isinstance(level.get("name", ""), str):
-            found.append(f"{place}.name: {level['name']!r} is not text; put it in quotes")
+            found.append(f"{entry}.name: {level['name']!r} is not text; put it in quotes")
     return found
 
 
-def _stack_problems(place: str, level: Mapping, layers: Any) -> list[str]:
+def _stack_problems(entry: str, level: Mapping, layers: Any) -> list[str]:
     if "stack" not in level:
-        return [f"{place}: key 'stack' is missing (allowed: a number of equal consecutive layers, or all)"]
+        return [f"{entry}: key 'stack' is missing (allowed: a number of equal consecutive layers, or all)"]
     stack = level["stack"]
     if stack == "all":
         return []
     if _size_problem(stack):
-        return [f"{place}.stack: {stack!r} is no stack size (allowed: an integer of at least 1, or all)"]
+        return [f"{entry}.stack: {stack!r} is no stack size (allowed: an integer of at least 1, or all)"]
     depths = [depth for depth in layers if not _size_problem(depth)] if isinstance(layers, list) else []
     return [
-        f"{place}.stack: {stack} does not divide a depth of {depth} layers; change one of them"
+        f"{entry}.stack: {stack} does not divide a depth of {depth} layers; change one of them"
         for depth in depths
         if depth % stack
     ]
@@ -273,5 +273,5 @@ def _allowed(values: Any) -> str:
     return f"allowed: {', '.join(map(str, values))}"
 
 
-def _level_text(level: LevelSettings) -> str:
+def _level_text(level: LevelDefinition) -> str:
     return f"stacks of {level.stack}, {level.feed_forward} feed-forward widths, {level.heads} heads"

@@ -31,14 +31,14 @@ def encode(architectures: Sequence[Architecture]) -> Features:
     columns: dict[tuple[Hashable, Hashable], int] = {}  # (property, value) to column
     entries: list[tuple[int, int, float]] = []
     for row, architecture in enumerate(architectures):
-        found = {("depth", len(architecture.layers)): 1.0}
+        found: dict[tuple[Hashable, Hashable], float] = {("depth", len(architecture.layers)): 1.0}
         for j, layer in enumerate(architecture.layers):
             found |= {((j, name), value): share for (name, value), share in _properties(layer).items()}
         entries += [(row, columns.setdefault(key, len(columns)), share) for key, share in found.items()]
     encoded = np.zeros((len(architectures), len(columns)), np.float32)
     if entries:
-        rows, places, shares = zip(*entries, strict=True)
-        encoded[rows, places] = shares
+        rows, numbers_of_columns, shares = zip(*entries, strict=True)
+        encoded[rows, numbers_of_columns] = shares
     varied = np.ptp(encoded, axis=0) > 0 if len(encoded) else np.zeros(0, bool)
     numbers: dict[Hashable, int] = {}
     groups = np.array([numbers.setdefault(name, len(numbers)) for name, _ in columns], dtype=int)

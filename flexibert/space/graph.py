@@ -23,7 +23,7 @@ def to_networkx(architecture: Architecture) -> "networkx.DiGraph":
 
 
 def edges(architecture: Architecture) -> list[tuple[int, int]]:
-    """The directed edges of the graph, between places in `architecture.labels`."""
+    """The directed edges of the graph, between positions in `architecture.labels`."""
     found = []
     source = 0
     for layer in architecture.layers:

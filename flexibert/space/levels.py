@@ -17,7 +17,7 @@ from flexibert.space.architecture import Architecture, Head, Layer
 
 
 @dataclass(frozen=True)
-class LevelSettings:
+class LevelDefinition:
     """What a level lets vary.
 
     Attributes:
@@ -48,7 +48,7 @@ class Choices:
 class Level:
     """One level of a design space; graphs are numbered 0 .. count - 1."""
 
-    def __init__(self, settings: LevelSettings, choices: Choices) -> None:
+    def __init__(self, settings: LevelDefinition, choices: Choices) -> None:
         self.settings = settings
         self.choices = choices
 
@@ -95,7 +95,8 @@ class Level:
 
     def free_layers(self, depth: int) -> int:
         """Number of layers that are chosen freely at a depth; the others repeat them."""
-        return 1 if self.settings.stack == "all" else depth // self.settings.stack
+        stack = self.settings.stack
+        return depth // stack if isinstance(stack, int) else 1
 
     @property
     def count(self) -> int:
@@ -166,8 +167,8 @@ class Level:
             for changed in self._changed_layers(layer)
         ]
         depths = self.choices.layers
-        place = depths.index(depth)
-        for other in depths[max(0, place - 1) : place] + depths[place + 1 : place + 2]:
+        position = depths.index(depth)
+        for other in depths[max(0, position - 1) : position] + depths[position + 1 : position + 2]:
             wanted = self.free_layers(other)
             found.append(self.repeat((layers + [layers[-1]] * wanted)[:wanted], other))
         return list(dict.fromkeys(found))

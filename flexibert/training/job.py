@@ -26,7 +26,7 @@ class Job(Section):
     out: Path
     jobs: JobsSettings
 
-    place = "job"
+    section = "job"
 
     def keeper(self, identity: str) -> StateKeeper:
         """Keeps the job's states; raises UsageError where the resume folder cannot be written."""

@@ -33,10 +33,10 @@ class Epochs:
 
     def micro_batches(self, step: int) -> list[MicroBatch]:
         """The micro-batches of optimiser step `step`, counted from 1 over all epochs; a row weighs the same in any."""
-        epoch, place = divmod(step - 1, self.steps)
+        epoch, batch = divmod(step - 1, self.steps)
         if self._order[0] != epoch:
             self._order = (epoch, self._shuffled(epoch))
-        rows = self._order[1][place]
+        rows = self._order[1][batch]
         return [
             MicroBatch(inputs_of(self.data, piece), len(piece) / len(rows), int(self.lengths[piece].sum()))
             for piece in _pieces(rows, self.micro_batch)
@@ -48,12 +48,12 @@ class Epochs:
         order = generator.permutation(len(self.data))
         pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in _pieces(order, POOL * self.batch)]
         batches = _pieces(np.concatenate(pools), self.batch)
-        return [batches[place] for place in generator.permutation(len(batches))]
+        return [batches[number] for number in generator.permutation(len(batches))]
 
 
 def inputs_of(data: TaskData, rows: np.ndarray) -> dict[str, Tensor]:
     """input_ids, attention_mask (absent where nothing is padded) and labels of some rows."""
-    ids, _, mask = data.batch(rows)
+    ids, mask = data.batch(rows)
     inputs = {"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(data.labels[rows])}
     if not mask.all():
         inputs["attention_mask"] = torch.from_numpy(mask)

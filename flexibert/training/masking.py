@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-IGNORED = -100  # label of a position that is not predicted, torch's own default
+from flexibert.encoder.loss import IGNORED
+
 MASKED, REPLACED = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from flexibert.data.shards import TokenShards
 from flexibert.data.tokenizer import tokenizer_facts
 from flexibert.encoder.checkpoint import save_model
+from flexibert.encoder.loss import IGNORED
 from flexibert.encoder.network import MaskedLanguageModel
 from flexibert.encoder.settings import EncoderSettings
 from flexibert.files import write_json, write_text
@@ -23,7 +24,7 @@ from flexibert.stages import REVISION
 from flexibert.training.hardware import Hardware, process_group
 from flexibert.training.job import PretrainJob
 from flexibert.training.loop import DivergenceError, MicroBatch, Row, Training
-from flexibert.training.masking import IGNORED, Masker
+from flexibert.training.masking import Masker
 from flexibert.training.optimiser import OptimiserSettings
 from flexibert.training.processes import needs_launch, run_processes
 from flexibert.training.results import whole_results

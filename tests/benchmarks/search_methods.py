@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flexibert.encoder.cost import parameter_counts
 from flexibert.files import read_jsonl, write_jsonl
 from flexibert.search.bench.pool import pool_from_table
 from flexibert.search.bench.run import BenchSettings, search_table
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/search"))
     options = parser.parse_args()
     content = read_table(options.table)
-    pool = pool_from_table(content, options.embedding)
+    pool = pool_from_table(content, options.embedding, parameter_counts)
     for objective in objectives(options.tasks, options.objectives):
         scores = read_table(options.table, objective).scores if objective else content.scores
         traces = {}

@@ -1,13 +1,19 @@
-"""Hand the best run of a search to flexibert.search.outcome."""
+"""Hand the winner of a search to flexibert.outcome.confirmation."""
 
+from flexibert.encoder.library_costs import costs_of
 from flexibert.log import job_log
-from flexibert.search.outcome import choose_final
+from flexibert.outcome.confirmation import choose_final
 from flexibert.settings import ScaleSettings
 
 factors = snakemake.params.scale_up
 with job_log(snakemake.log[0]):
     choose_final(
         best=snakemake.input.best,
+        confirmation=next(iter(snakemake.input.confirmation), None),
+        leaderboard=snakemake.input.leaderboard,
+        proposals=snakemake.input.proposals,
         scale_up=factors and ScaleSettings.from_mapping(factors),
+        **{key: snakemake.params[key] for key in ("baselines", "seeds", "space")},
+        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         out=snakemake.output[0],
     )

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from flexibert.encoder.library_costs import costs_of
+from flexibert.encoder.library_costs import cost_function
 from flexibert.encoder.transfer import predicted_overlap
 from flexibert.log import job_log
 from flexibert.search.rounds import propose_round
@@ -20,6 +20,6 @@ with job_log(snakemake.log[0]):
         observations=next(iter(snakemake.input.observations), None),
         proposals=snakemake.input.proposals,
         overlap=partial(predicted_overlap, max_positions=snakemake.params.max_positions),
-        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
+        costs=cost_function(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         **dict(snakemake.output.items()),
     )

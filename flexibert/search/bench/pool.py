@@ -1,6 +1,7 @@
 """The candidates of a table as a pool: from its model dictionaries, or from its columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from flexibert.errors import DesignSpaceError, SearchError
 from flexibert.search.bench.columns import Encoding, encode_columns
 from flexibert.search.bench.table import Table
 from flexibert.search.interface import Pool
-from flexibert.search.pool import check_embedding, encoder_size, model_columns
+from flexibert.search.pool import check_embedding, model_columns
 from flexibert.space.architecture import Architecture
 from flexibert.space.edit_distance.distance import Reference
 from flexibert.space.edit_distance.ranks import Ranks
@@ -20,13 +21,18 @@ LEAST_AXIS = 0.003  # variance of a kept axis relative to the first: smaller one
 LANDMARKS = 1000  # models whose distances place a table's models that are too many for all pairs
 
 
-def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
+Counts = Callable[[Sequence[Architecture]], Sequence[int]]  # numbers of parameters of models
+
+
+def pool_from_table(table: Table, embedding: str | None = None, count_parameters: Counts | None = None) -> Pool:
     """Candidates of a table, in the table's order.
 
     Args:
         table: Model dictionaries or feature columns.
         embedding: "transformer2vec" (from graph edit distances, models only), "naive" (the features themselves), or
             None for the best there is.
+        count_parameters: Counts the parameters of models whose table has no column `parameters`; without it their
+            sizes are not known.
 
     Raises:
         SearchError: An embedding that does not exist, or "transformer2vec" for candidates that are not models.
@@ -34,7 +40,8 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
     """
     check_embedding(embedding)
     if table.architectures is not None:
-        return pool_of_models(table.ids, table.architectures, embedding or "transformer2vec")
+        pool = pool_of_models(table.ids, table.architectures, embedding or "transformer2vec", count_parameters)
+        return pool if table.sizes is None else replace(pool, sizes=table.sizes)
     if embedding == "transformer2vec":
         raise SearchError("embedding 'transformer2vec' needs model dictionaries; use 'naive' for feature columns")
     assert table.columns is not None  # a table has the one or the other
@@ -46,11 +53,23 @@ def pool_from_table(table: Table, embedding: str | None = None) -> Pool:
         groups=encoding.groups,
         levels=encoding.levels,
         identity=np.arange(len(table)),
+        sizes=table.sizes,
     )
 
 
-def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = "transformer2vec") -> Pool:
+def pool_of_models(
+    ids: Sequence[str],
+    models: Sequence[dict],
+    embedding: str = "transformer2vec",
+    count_parameters: Counts | None = None,
+) -> Pool:
     """Candidates from model dictionaries, in the given order; isomorphic ones share identity and embedding.
+
+    Args:
+        ids: Their names.
+        models: The model dictionaries.
+        embedding: "transformer2vec" or "naive".
+        count_parameters: Counts their parameters; without it their sizes are not known.
 
     Raises:
         SearchError: An embedding that does not exist.
@@ -59,7 +78,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
     check_embedding(embedding)
     architectures = _architectures(ids, models)
     networks = list(dict.fromkeys(architectures))
-    number = {architecture: place for place, architecture in enumerate(networks)}
+    number = {architecture: position for position, architecture in enumerate(networks)}
     identity = np.array([number[architecture] for architecture in architectures])
     columns = model_columns(architectures)
     if embedding == "naive":
@@ -73,7 +92,7 @@ def pool_of_models(ids: Sequence[str], models: Sequence[dict], embedding: str = 
         ids=list(ids),
         embedding=coordinates,
         identity=identity,
-        sizes=np.array([encoder_size(architecture) for architecture in architectures]),
+        sizes=None if count_parameters is None else np.array(count_parameters(architectures)),
         architectures=architectures,
         **columns,
     )
@@ -114,7 +133,7 @@ def _embed_by_landmarks(networks: Sequence[Architecture]) -> np.ndarray:
     """
     ranks = Ranks.of_architectures(networks)
     chosen = np.random.default_rng(0).permutation(len(networks))[:LANDMARKS]
-    landmarks = [networks[place] for place in chosen]
+    landmarks = [networks[position] for position in chosen]
     squares = np.square(edit_distances(landmarks, ranks), dtype=np.float64)
     mean = squares.mean(axis=0)
     centred = -0.5 * (squares - mean - mean[:, None] + mean.mean())

@@ -15,7 +15,7 @@ import numpy as np
 from flexibert.errors import SearchError
 from flexibert.files import file_digest, read_json, read_jsonl, write_json, write_jsonl
 from flexibert.log import Progress
-from flexibert.search.bench.pool import pool_from_table
+from flexibert.search.bench.pool import Counts, pool_from_table
 from flexibert.search.bench.summary import Trace, summarise, summary_table
 from flexibert.search.bench.table import read_table
 from flexibert.search.interface import Method, Observations, Pool
@@ -73,7 +73,12 @@ class BenchSettings:
 
 
 def run_bench(
-    table: str | Path, settings: BenchSettings, seeds: int, out: str | Path, jobs: int | None = None
+    table: str | Path,
+    settings: BenchSettings,
+    seeds: int,
+    out: str | Path,
+    jobs: int | None = None,
+    count_parameters: Counts | None = None,
 ) -> list[Trace]:
     """Search a table once for each seed; finished seeds of the same call in `out` are kept.
 
@@ -84,6 +89,7 @@ def run_bench(
         out: JSONL, one line a seed in their order; always a whole file with the seeds finished so far. Beside it
             stands `<name>.call.json` with the settings and the table's digest.
         jobs: Processes; None for one a core. It does not change the evaluations.
+        count_parameters: See `pool_from_table`.
 
     Returns:
         The lines of `out`: method, seed, ids and scores in order of evaluation, seconds each proposal took.
@@ -95,7 +101,7 @@ def run_bench(
         raise SearchError(problems)
     method_named(settings.method)  # an unknown name is told before a large table is read
     content = read_table(table, settings.tasks)
-    pool = pool_from_table(content, settings.embedding)
+    pool = pool_from_table(content, settings.embedding, count_parameters)
     settings.check(len(np.unique(pool.identity)))
     call = {**asdict(settings), "tasks": list(settings.tasks), "table": file_digest(table)}
     done = {trace["seed"]: trace for trace in _finished(out, call, settings)}

@@ -24,12 +24,15 @@ class Table:
         scores: Higher is better, finite; shape (rows,).
         architectures: Model dictionaries, or None where the candidates are described by columns.
         columns: Values of each feature column, one a row (number, text or None), or None for model dictionaries.
+        sizes: Number of parameters, from a column `parameters` that has a number in every row, else None; shape
+            (rows,).
     """
 
     ids: list[str]
     scores: np.ndarray
     architectures: list[dict] | None = None
     columns: dict[str, list[Any]] | None = None
+    sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -62,7 +65,7 @@ def read_table(path: str | Path, tasks: Sequence[str] = ()) -> Table:
     else:
         architectures, columns = None, _columns(rows, problems)
     problems.raise_if_any()
-    return Table(ids, scores, architectures, columns)
+    return Table(ids, scores, architectures, columns, _sizes(rows))
 
 
 class _Problems:
@@ -175,6 +178,12 @@ def _score(number: int, row: dict, tasks: Sequence[str], problems: _Problems) ->
             "complete it or leave the row out",
         )
     return math.nan if bad else float(np.mean(list(values.values())))
+
+
+def _sizes(rows: list[tuple[int, dict]]) -> np.ndarray | None:
+    given = [row.get("parameters") for _, row in rows]
+    sizes = [size for size in given if isinstance(size, int | float) and math.isfinite(size)]
+    return np.array(sizes) if len(sizes) == len(given) else None
 
 
 def _is_finite(value: Any) -> bool:

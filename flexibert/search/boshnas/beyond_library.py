@@ -15,9 +15,9 @@ import numpy as np
 from flexibert.run_index import asked_in
 from flexibert.runs import Run
 from flexibert.search.boshnas.ascent import ascend
-from flexibert.search.boshnas.method import Surrogate
+from flexibert.search.boshnas.method import GaussianSurrogate
 from flexibert.search.interface import Observations, Pool
-from flexibert.search.pool import encoder_size, model_columns
+from flexibert.search.pool import model_columns
 from flexibert.settings import SearchSettings
 from flexibert.space.architecture import Architecture
 from flexibert.space.design_space import DesignSpace
@@ -28,12 +28,12 @@ EDITS = 3  # times that the best are edited
 ADDED = 64  # candidates that join the pool in a round
 LEAVING = ("boshnas",)  # methods that leave a library; the peers are compared on what is enumerated
 
-Place = Callable[[Architecture], np.ndarray]
+PlaceModel = Callable[[Architecture], np.ndarray]
 Costs = Callable[[Sequence[Architecture]], Sequence[Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
-class WayOut:
+class LibraryExtension:
     """How a round leaves a library that is a part of its level only.
 
     Attributes:
@@ -46,15 +46,15 @@ class WayOut:
 
     space: DesignSpace
     level: int
-    place: Place
+    place: PlaceModel
     costs: Costs
     limits: dict[str, float]
 
     @classmethod
     def of_library(
         cls, folder: str | Path, space: Mapping[str, Any], level: int, costs: Costs, search: SearchSettings
-    ) -> "WayOut | None":
-        """The way out of a library, or None where the search stays in it.
+    ) -> "LibraryExtension | None":
+        """The extension of a library, or None where the search stays in it.
 
         It stays where the library holds the whole level, for methods not in LEAVING, where the search is `naive`
         (coordinates of new models come from edit distances) or confined to homogeneous models (an edit leaves them),
@@ -69,11 +69,19 @@ class WayOut:
 
     def rejoin(self, pool: Pool, proposals: Sequence[str | Path]) -> Pool:
         """The pool with the models beyond the library that earlier rounds proposed, in their order."""
-        return joined(pool, {model: self.place(model) for model in proposed_beyond(proposals).values()})
+        further = {model: self.place(model) for model in proposed_beyond(proposals).values()}
+        return self._sized(joined(pool, further), pool)
 
     def extend(self, pool: Pool, observations: Observations) -> Pool:
         """The pool with further models of the level within the limits (see `extend_pool`)."""
-        return extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits)
+        return self._sized(
+            extend_pool(pool, observations, self.space, self.place, self.level, admits=self.admits), pool
+        )
+
+    def _sized(self, larger: Pool, pool: Pool) -> Pool:
+        """A pool that begins with `pool`, with the sizes of all its candidates where those of `pool` are known."""
+        further = [row["parameters"] for row in self.costs(larger.models[len(pool) :])]
+        return replace(larger, sizes=None if pool.sizes is None else np.concatenate([pool.sizes, further]))
 
     def admits(self, models: Sequence[Architecture]) -> list[bool]:
         """Whether each model is within the limits."""
@@ -100,7 +108,7 @@ def extend_pool(
     pool: Pool,
     observations: Observations,
     space: DesignSpace,
-    place: Place,
+    place: PlaceModel,
     level: int = 1,
     count: int = ADDED,
     admits: Callable[[Sequence[Architecture]], Sequence[bool]] = lambda models: [True] * len(models),
@@ -123,7 +131,7 @@ def extend_pool(
         DesignSpaceError: A promising candidate of the pool is not of the level.
     """
     known = pool.models
-    surrogate = Surrogate.fit(observations, pool)
+    surrogate = GaussianSurrogate.fit(observations, pool)
     first = np.argsort(-surrogate.acquisition(np.arange(len(pool))), kind="stable")[:FRONTIER]
     targets = _targets(surrogate, pool, first)
     frontier = [known[row] for row in first]
@@ -138,7 +146,7 @@ def extend_pool(
         if not found:
             break
         extended = joined(pool, found)
-        values = Surrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
+        values = GaussianSurrogate.fit(observations, extended).acquisition(np.arange(len(pool), len(extended)))
         points = np.array(list(found.values()))
         near = [int(np.argmin(np.linalg.norm(points - target, axis=1))) for target in targets]
         order = dict.fromkeys([*near, *np.argsort(-values, kind="stable").tolist()])
@@ -147,7 +155,7 @@ def extend_pool(
     return joined(pool, {model: found[model] for model in kept})
 
 
-def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
+def _targets(surrogate: GaussianSurrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Where the ascent from some candidates ends, in the pool's embedding; shape (rows, dimensions)."""
     view = surrogate.views[0]  # of the embedding alone, in which every point is a place that a model could have
     centre = np.asarray(pool.embedding, dtype=float).mean(axis=0)
@@ -158,7 +166,7 @@ def _targets(surrogate: Surrogate, pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 
 def joined(pool: Pool, points: dict[Architecture, np.ndarray]) -> Pool:
-    """The pool with further models at given points, all features encoded anew.
+    """The pool with further models at given points, all features encoded anew; sizes are not known of all of them.
 
     Args:
         pool: The candidates.
@@ -167,13 +175,12 @@ def joined(pool: Pool, points: dict[Architecture, np.ndarray]) -> Pool:
     if not points:
         return pool
     models = list(points)
-    sizes = None if pool.sizes is None else np.concatenate([pool.sizes, [encoder_size(model) for model in models]])
     return replace(
         pool,
         ids=[*pool.ids, *(model.id for model in models)],
         embedding=np.concatenate([pool.embedding, list(points.values())]),
         identity=np.concatenate([pool.identity, pool.identity.max() + 1 + np.arange(len(models))]),
-        sizes=sizes,
+        sizes=None,
         architectures=[*pool.models, *models],
         **model_columns([*pool.models, *models]),
     )

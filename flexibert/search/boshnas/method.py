@@ -50,7 +50,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class GaussianSurrogate:
     """What the observations say of the pool.
 
     Attributes:
@@ -64,7 +64,7 @@ class Surrogate:
     best: float
 
     @classmethod
-    def fit(cls, observations: Observations, pool: Pool) -> "Surrogate":
+    def fit(cls, observations: Observations, pool: Pool) -> "GaussianSurrogate":
         """Learn from at least one observation; pending candidates count as giving what is predicted for them."""
         warp = ScoreWarp.learn(observations.scores)
         warped = warp.warp(observations.scores)
@@ -75,12 +75,12 @@ class Surrogate:
         surrogate = cls(views, warp, float(warped.max()))
         return surrogate.believing(observations.pending) if len(observations.pending) else surrogate
 
-    def believing(self, rows: np.ndarray) -> "Surrogate":
+    def believing(self, rows: np.ndarray) -> "GaussianSurrogate":
         """The surrogate while candidates are evaluated: sure of its own predictions for them."""
         rows = np.asarray(rows)
         believed, _, _ = mixture(self.posteriors(rows))
         views = [view.believing(rows) for view in self.views]
-        return Surrogate(views, self.warp, max(self.best, float(believed.max())))
+        return GaussianSurrogate(views, self.warp, max(self.best, float(believed.max())))
 
     def posteriors(self, rows: np.ndarray) -> list[Posterior]:
         """Predictions of each hypothesis of each view for candidates; the weights sum to one."""
@@ -131,7 +131,7 @@ class Boshnas:
         rows = open_rows(observations, pool, generator)
         if len(observations.indices) == 0:
             return [Proposal(int(row), Reason.INITIAL) for row in rows[:count]]
-        surrogate = Surrogate.fit(observations, pool)
+        surrogate = GaussianSurrogate.fit(observations, pool)
         proposals: list[Proposal] = []
         while len(proposals) < count and len(rows):
             if proposals:
@@ -140,7 +140,7 @@ class Boshnas:
             rows = rows[pool.identity[rows] != pool.identity[proposals[-1].index]]
         return proposals
 
-    def _choose(self, surrogate: Surrogate, rows: np.ndarray, generator: np.random.Generator) -> Proposal:
+    def _choose(self, surrogate: GaussianSurrogate, rows: np.ndarray, generator: np.random.Generator) -> Proposal:
         """One proposal of a kind drawn with the paper's probabilities (Algorithm 1)."""
         draw = generator.random()
         if draw < self.diversity:
@@ -150,19 +150,19 @@ class Boshnas:
             reason, values = Reason.UNCERTAINTY, np.sqrt(epistemic) + np.sqrt(aleatoric)
         else:
             reason, values = Reason.OPTIMISATION, surrogate.acquisition(rows)
-        place = int(np.argmax(values))
-        prediction = surrogate.predict(rows[[place]])
+        position = int(np.argmax(values))
+        prediction = surrogate.predict(rows[[position]])
         return Proposal(
-            index=int(rows[place]),
+            index=int(rows[position]),
             reason=reason,
             mean=float(prediction.mean[0]),
             aleatoric=float(prediction.aleatoric[0]),
             epistemic=float(prediction.epistemic[0]),
-            acquisition=float(values[place]),
+            acquisition=float(values[position]),
         )
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Predictions for the whole pool from at least one observation, else None."""
         if len(observations.indices) == 0:
             return None
-        return Surrogate.fit(observations, pool).predict(np.arange(len(pool)))
+        return GaussianSurrogate.fit(observations, pool).predict(np.arange(len(pool)))

@@ -19,7 +19,7 @@ from flexibert.search.candidates import (
 )
 from flexibert.search.interface import Observations, Pool, Prediction, Proposal
 from flexibert.search.paper.gobi import minimise_input
-from flexibert.search.paper.surrogate import Surrogate, fit_surrogate
+from flexibert.search.paper.surrogate import NeuralSurrogate, fit_surrogate
 from flexibert.seeds import derive_seed
 
 
@@ -27,7 +27,7 @@ from flexibert.seeds import derive_seed
 class _Fit:
     """A fitted surrogate, its inputs for the whole pool, shape (candidates, dimensions), and the scores' scale."""
 
-    surrogate: Surrogate
+    surrogate: NeuralSurrogate
     inputs: torch.Tensor
     mean: float
     scale: float
@@ -81,8 +81,8 @@ class PaperBoshnas:
         for kind in kinds[kinds != Reason.OPTIMISATION]:
             left = rows[~np.isin(rows, list(chosen))]
             uncertain = kind == Reason.UNCERTAINTY  # or any one: the rows are shuffled
-            place = int(np.argmax(self._uncertainty(fit, left))) if uncertain else 0
-            chosen[int(left[place])] = Reason(kind)
+            position = int(np.argmax(self._uncertainty(fit, left))) if uncertain else 0
+            chosen[int(left[position])] = Reason(kind)
         return self._explained(fit, chosen)
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
@@ -122,10 +122,10 @@ class PaperBoshnas:
         """GOBI: descend from random candidates, snap to the nearest open ones, keep the `count` of lowest bound."""
         if count == 0:
             return []
-        places = torch.as_tensor(rows[: self.starts])
+        drawn = torch.as_tensor(rows[: self.starts])
         ends = minimise_input(
             lambda points: self._bound(*fit.surrogate(points)),
-            fit.inputs[places],
+            fit.inputs[drawn],
             fit.inputs.amin(dim=0),
             fit.inputs.amax(dim=0),
             torch.Generator().manual_seed(int(generator.integers(2**31))),
@@ -146,10 +146,10 @@ class PaperBoshnas:
             Proposal(
                 row,
                 reason,
-                mean=fit.mean - float(mean[place]) * fit.scale,
-                aleatoric=float(aleatoric[place]) * fit.scale,
-                epistemic=float(epistemic[place]) * fit.scale,
-                acquisition=fit.mean - float(bound[place]) * fit.scale,
+                mean=fit.mean - float(mean[position]) * fit.scale,
+                aleatoric=float(aleatoric[position]) * fit.scale,
+                epistemic=float(epistemic[position]) * fit.scale,
+                acquisition=fit.mean - float(bound[position]) * fit.scale,
             )
-            for place, (row, reason) in enumerate(chosen.items())
+            for position, (row, reason) in enumerate(chosen.items())
         ]

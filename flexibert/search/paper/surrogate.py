@@ -139,7 +139,7 @@ class SurrogateSettings:
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class NeuralSurrogate:
     """The fitted networks; all of them answer in one differentiable call.
 
     Attributes:
@@ -171,7 +171,7 @@ def fit_surrogate(
     seed: int,
     heteroscedastic: bool = True,
     settings: SurrogateSettings | None = None,
-) -> Surrogate:
+) -> NeuralSurrogate:
     """Train the three networks.
 
     Args:
@@ -202,7 +202,7 @@ def fit_surrogate(
         (student(heard) - doubt).square().mean().backward()
     for network in (noise, teacher, student):
         network.requires_grad_(False)  # GOBI freezes them and moves the input
-    return Surrogate(noise, teacher, student, constant)
+    return NeuralSurrogate(noise, teacher, student, constant)
 
 
 def teacher_deviation(teacher: Perceptron, inputs: Tensor, samples: int, generator: torch.Generator) -> Tensor:

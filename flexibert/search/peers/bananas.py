@@ -58,13 +58,13 @@ class Bananas:
         order = np.argsort(-draw, kind="stable")[:count]
         return [
             Proposal(
-                int(candidates[place]),
+                int(candidates[position]),
                 Reason.OPTIMISATION,
-                mean=float(mean[place]),
-                epistemic=float(deviation[place]),
-                acquisition=float(draw[place]),
+                mean=float(mean[position]),
+                epistemic=float(deviation[position]),
+                acquisition=float(draw[position]),
             )
-            for place in order
+            for position in order
         ]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:

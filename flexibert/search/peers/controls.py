@@ -28,13 +28,12 @@ class LargestFirst:
         """Choose the `count` largest open candidates.
 
         Raises:
-            SearchError: The pool has no sizes (a table of feature columns).
+            SearchError: The sizes are not known (a table of feature columns).
         """
-        if pool.sizes is None:
-            raise _no_sizes("largest")
+        sizes = known_sizes(pool, "largest")
         rows = open_rows(observations, pool, proposal_generator("largest", observations, seed))
-        order = np.argsort(-np.asarray(pool.sizes)[rows], kind="stable")[:count]
-        return [Proposal(int(row), Reason.BASELINE, acquisition=float(pool.sizes[row])) for row in rows[order]]
+        order = np.argsort(-sizes[rows], kind="stable")[:count]
+        return [Proposal(int(row), Reason.BASELINE, acquisition=float(sizes[row])) for row in rows[order]]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: size orders the candidates but predicts no score."""
@@ -51,10 +50,8 @@ class LargestGroup:
         """Choose `count` open candidates, larger groups first, uniformly within a group.
 
         Raises:
-            SearchError: The pool has no sizes (a table of feature columns).
+            SearchError: The sizes are not known (a table of feature columns).
         """
-        if pool.sizes is None:
-            raise _no_sizes("largest-group")
         groups = size_groups(pool)
         rows = open_rows(observations, pool, proposal_generator("largest-group", observations, seed))
         order = np.argsort(-groups[rows], kind="stable")[:count]
@@ -68,9 +65,18 @@ class LargestGroup:
 def size_groups(pool: Pool) -> np.ndarray:
     """Sum of the hidden sizes over the layers, or the size itself where no layers are known; shape (candidates,)."""
     if pool.architectures is None:
-        return np.asarray(pool.sizes, dtype=float)
+        return known_sizes(pool, "largest-group")
     return np.array([float(sum(layer.hidden for layer in model.layers)) for model in pool.architectures])
 
 
-def _no_sizes(method: str) -> SearchError:
-    return SearchError(f"method '{method}' needs models with a size; this table has feature columns only")
+def known_sizes(pool: Pool, method: str) -> np.ndarray:
+    """Number of parameters of each candidate; shape (candidates,).
+
+    Raises:
+        SearchError: It is not known.
+    """
+    if pool.sizes is None:
+        raise SearchError(
+            f"method '{method}' needs models with a size; this table has feature columns only, none called 'parameters'"
+        )
+    return np.asarray(pool.sizes, dtype=float)

@@ -41,7 +41,7 @@ class Reinforce:
         shifted = np.exp(logits - logits.max())
         probability = shifted / shifted.sum()
         reason = Reason.BASELINE if len(observations.indices) else Reason.INITIAL
-        return [Proposal(int(rows[place]), reason, acquisition=float(probability[place])) for place in order]
+        return [Proposal(int(rows[position]), reason, acquisition=float(probability[position])) for position in order]
 
     def predict(self, observations: Observations, pool: Pool, seed: int) -> Prediction | None:
         """Return None: a policy prefers candidates but predicts no score."""

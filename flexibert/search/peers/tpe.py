@@ -97,8 +97,8 @@ class _Study:
         self._choices = choices
         self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         self._distributions: dict[str, BaseDistribution] = {}
-        for place, (levels, categorical) in enumerate(zip(choices.levels, choices.categorical, strict=True)):
-            self._distributions[f"choice{place}"] = (
+        for position, (levels, categorical) in enumerate(zip(choices.levels, choices.categorical, strict=True)):
+            self._distributions[f"choice{position}"] = (
                 optuna.distributions.CategoricalDistribution(list(range(levels)))
                 if categorical
                 else optuna.distributions.IntDistribution(0, int(levels) - 1)

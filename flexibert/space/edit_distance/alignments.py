@@ -89,7 +89,7 @@ def _spines(depth_a: int, depth_b: int) -> list[tuple[dict[int, int], tuple[bool
     """
     if depth_a < depth_b:
         return [(spine, (True,)) for spine in _shifted_spines(depth_a, depth_b)]
-    spines = [(_spine(range(depth_a)), (True, False))]
+    spines: list[tuple[dict[int, int], tuple[bool, ...]]] = [(_spine(range(depth_a)), (True, False))]
     for turn in _turns(depth_a):
         rotated = _spine([(j + turn) % depth_a for j in range(depth_a)])
         # The seam: the last add_norm of a makes room for its input, or the last one of b for b's input.
@@ -150,8 +150,15 @@ def _alignment(spine: dict[int, int], depth_a: int, depth_b: int, by_first: bool
     heads.sort(key=lambda item: (-item[2], item[0] if by_first else item[1]))
     chains.sort(key=lambda item: (-item.starts - item.ends, item.first if by_first else item.second))
     back = {other: k for k, other in spine.items()}
-    ends = _free_ends(spine, depth_a, depth_b, early), _free_ends(back, depth_b, depth_a, False)
-    return Alignment(fixed, tuple(heads), tuple(chains), by_first, (raised, raised + early), *ends)
+    return Alignment(
+        fixed,
+        tuple(heads),
+        tuple(chains),
+        by_first,
+        (raised, raised + early),
+        _free_ends(spine, depth_a, depth_b, early),
+        _free_ends(back, depth_b, depth_a, False),
+    )
 
 
 def _free_ends(spine: dict[int, int], depth: int, other_depth: int, early: bool) -> tuple[tuple[int, int], ...]:

@@ -16,8 +16,8 @@ from flexibert.files import whole_file
 from flexibert.log import Progress
 from flexibert.space.architecture import Architecture
 from flexibert.space.edit_distance.blocks import blocks, let_go
-from flexibert.space.edit_distance.distance import TENTHS, Reference
-from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.edit_distance.distance import Reference
+from flexibert.space.edit_distance.ranks import TENTHS, Ranks
 from flexibert.space.edit_distance.shortest_paths import LARGEST, close, close_strip
 
 ROWS = 128  # models of one block; a block of 40,000 columns takes 20 MB
@@ -81,7 +81,8 @@ class _Shared:
         return np.memmap(self.path, self.kind, "r+", shape=(self.count, self.count))
 
 
-Run = Callable[[Callable[[_Shared, Any], None], Iterable], Iterable]
+Part = Callable[[_Shared, Any], object]  # of the work; what it returns is not looked at
+Run = Callable[[Part, Iterable], Iterable]
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def _start_worker(shared: _Shared) -> None:
     _worker_shared = shared
 
 
-def _work(task: tuple[Callable[[_Shared, Any], None], Any]) -> None:
+def _work(task: tuple[Part, Any]) -> None:
     function, item = task
     function(_worker_shared, item)
 

@@ -18,9 +18,7 @@ from flexibert.space.architecture import Architecture
 from flexibert.space.edit_distance.graph_arrays import GraphArrays
 from flexibert.space.edit_distance.near_exact import assigned_distance
 from flexibert.space.edit_distance.one_to_many import Columns
-from flexibert.space.edit_distance.ranks import Ranks
-
-TENTHS = 10  # distances are computed as integers: a rank is 10 tenths, an edge 1
+from flexibert.space.edit_distance.ranks import EDGE, RANK, TENTHS, Ranks
 
 
 def distance(a: Architecture, b: Architecture, ranks: Ranks) -> float:
@@ -61,19 +59,19 @@ class Reference:
         for group in self.arrays.groups:
             lower = self.arrays.lower_weights @ group.chains.above
             upper = self.arrays.upper_weights @ group.heads.above
-            costs.append(float(lower.max() + upper.max() + group.edges.max() / TENTHS))
+            costs.append(float(lower.max() + upper.max() + EDGE * group.edges.max() / TENTHS))
         return 2 * max(costs)
 
-    def distances_from(self, place: int) -> np.ndarray:
-        """Distance of the model at a place to itself and all that follow; shape (models - place,), float32."""
-        return self._distances(self.architectures[place], place)
+    def distances_from(self, position: int) -> np.ndarray:
+        """Distance of the model at a position to itself and all that follow; shape (models - position,), float32."""
+        return self._distances(self.architectures[position], position)
 
     def _distances(self, architecture: Architecture, first: int) -> np.ndarray:
         row = GraphArrays([architecture], self.ranks).groups[0]
         found = np.empty(self.arrays.size - first, np.float32)
         for group, columns in zip(self.arrays.groups, self._columns, strict=True):
-            start = int(np.searchsorted(group.places, first))
-            if start < len(group.places):
+            start = int(np.searchsorted(group.positions, first))
+            if start < len(group.positions):
                 transport, edges = columns.costs(row, start)
-                found[group.places[start:] - first] = (TENTHS * transport + edges) / TENTHS
+                found[group.positions[start:] - first] = (RANK * transport + EDGE * edges) / TENTHS
         return found

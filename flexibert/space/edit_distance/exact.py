@@ -13,10 +13,8 @@ import numpy as np
 
 from flexibert.errors import DesignSpaceError
 from flexibert.space.architecture import Architecture
-from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.edit_distance.ranks import EDGE, RANK, TENTHS, Ranks
 
-EDGE = 1  # costs in tenths, as in `distance`
-RANK = 10
 ROUNDING = 1e-6  # of the solver's bounds
 
 
@@ -60,17 +58,17 @@ def exact_bounds(a: Architecture, b: Architecture, ranks: Ranks, seconds: float 
     ranks.check(a)
     ranks.check(b)
     one, two = _graph(a, ranks), _graph(b, ranks)
-    matrix, upper = _constraints(one, two)
+    matrix, most = _constraints(one, two)
     substitution = RANK * (
         np.abs(one.ranks[:, None] - two.ranks) - one.ranks[:, None] - two.ranks  # against deleting and inserting
     )
     edge_pairs = len(one.edges) * len(two.edges)
     gain = np.concatenate([substitution.ravel(), np.full(edge_pairs, -2 * EDGE)])
-    most = np.minimum.outer([edge[2] for edge in one.edges], [edge[2] for edge in two.edges])
-    bound = np.concatenate([np.minimum.outer(one.counts, two.counts).ravel(), most.ravel()])
+    multiplicities = np.minimum.outer([edge[2] for edge in one.edges], [edge[2] for edge in two.edges])
+    bound = np.concatenate([np.minimum.outer(one.counts, two.counts).ravel(), multiplicities.ravel()])
     found = milp(
         gain,
-        constraints=LinearConstraint(matrix, -np.inf, upper),
+        constraints=LinearConstraint(matrix, -np.inf, most),
         bounds=Bounds(0, bound),
         integrality=np.arange(len(gain)) < substitution.size,
         options={"mip_rel_gap": 0, **({} if seconds is None else {"time_limit": seconds})},
@@ -78,10 +76,10 @@ def exact_bounds(a: Architecture, b: Architecture, ranks: Ranks, seconds: float 
     size = _size(one) + _size(two)
     upper = size if found.fun is None else size + round(found.fun)
     if found.status == 0:
-        return upper / RANK, upper / RANK
+        return upper / TENTHS, upper / TENTHS
     proved = found.mip_dual_bound
     lower = 0 if proved is None else max(0, math.ceil(size + proved - ROUNDING))
-    return min(lower, upper) / RANK, upper / RANK
+    return min(lower, upper) / TENTHS, upper / TENTHS
 
 
 def _size(graph: _Graph) -> int:
@@ -132,8 +130,8 @@ def _constraints(one: _Graph, two: _Graph) -> tuple:
             for k, found in at_end[end].items():
                 columns = [substitutions + e * second_edges + f for f in found] + [edge[end] * width + k]
                 rows.append((columns, [1] * len(found) + [-many], 0))
-    place = np.repeat(np.arange(len(rows)), [len(row[0]) for row in rows])
-    columns = np.concatenate([row[0] for row in rows])
+    row_numbers = np.repeat(np.arange(len(rows)), [len(row[0]) for row in rows])
+    column_numbers = np.concatenate([row[0] for row in rows])
     values = np.concatenate([row[1] for row in rows])
     shape = (len(rows), substitutions + len(one.edges) * second_edges)
-    return coo_array((values, (place, columns)), shape=shape).tocsr(), np.array([row[2] for row in rows])
+    return coo_array((values, (row_numbers, column_numbers)), shape=shape).tocsr(), np.array([row[2] for row in rows])

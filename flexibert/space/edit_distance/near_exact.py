@@ -16,12 +16,10 @@ from itertools import combinations
 import numpy as np
 
 from flexibert.space.architecture import Architecture
-from flexibert.space.edit_distance.ranks import Ranks
+from flexibert.space.edit_distance.ranks import EDGE, RANK, Ranks
 from flexibert.space.edit_distance.spines import spine_maps
 from flexibert.space.graph import edges
 
-EDGE = 1  # costs in tenths, as in `distance`
-RANK = 10
 WORK = 1e8  # starts and moves times the cube of the vertices: about 20 ms for four layers, a second for 24
 FEWEST_STARTS, FEWEST_IMPROVED, MOST_IMPROVED = 16, 4, 48
 VARIED = 2  # results from which the second round sets out

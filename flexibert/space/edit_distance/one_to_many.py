@@ -7,9 +7,10 @@ alignment counts.
 Everything is symmetric: turning a pair of graphs round turns the alignments and the order of the pairs round with them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -36,9 +37,14 @@ class Table:
     their_ends: np.ndarray
     transport: np.ndarray
 
-    def take(self, places: np.ndarray) -> "Table":
+    def take(self, columns: np.ndarray) -> "Table":
         """The table of the given columns."""
-        return Table(*(array[..., places] for array in (self.preserved, self.my_ends, self.their_ends, self.transport)))
+        return Table(
+            self.preserved[..., columns],
+            self.my_ends[..., columns],
+            self.their_ends[..., columns],
+            self.transport[columns],
+        )
 
 
 class Columns:
@@ -69,12 +75,15 @@ def _impossible(kind: type | np.dtype) -> int:
     return int(np.iinfo(kind).min // 2)
 
 
-class _Key:
+Part = TypeVar("Part", bound=Heads | Chains)
+
+
+class _Key(Generic[Part]):
     """A row's part that compares by content, so that its table is found again."""
 
-    def __init__(self, part: Heads | Chains) -> None:
+    def __init__(self, part: Part) -> None:
         self.part = part
-        self._bytes = part.above.tobytes() + part.place.tobytes() + part.count.tobytes()
+        self._bytes = part.above.tobytes() + part.highest.tobytes() + part.count.tobytes()
 
     def __hash__(self) -> int:
         return hash(self._bytes)
@@ -83,8 +92,14 @@ class _Key:
         return isinstance(other, _Key) and self._bytes == other._bytes
 
 
-def _remember(function, columns: int):
+def _remember(function: Callable[..., Table], columns: int) -> Callable[..., Table]:
     return lru_cache(maxsize=max(1, TABLE_BYTES // (100 * columns)))(function)
+
+
+def _table(found: list[tuple[np.ndarray, np.ndarray, np.ndarray]], transport: np.ndarray) -> Table:
+    """What each alignment preserves and leaves, with the vertex cost, which is the same for all."""
+    preserved, my_ends, their_ends = map(np.array, zip(*found, strict=True))
+    return Table(preserved, my_ends, their_ends, transport)
 
 
 def _in_turn(mine: Iterable[int], theirs: Iterable[int], alignment: Alignment) -> list[tuple[int, int]]:
@@ -104,23 +119,23 @@ class _HeadColumns:
             weights,
             kind,
         )
-        self._reach = Reach(heads.place, len(weights), kind)
+        self._reach = Reach(heads.highest, len(weights), kind)
         # An end of a graph ranks below all heads, as far as the thresholds between heads can tell.
         self._ends = Reach(np.full((1, 1, self._above.shape[1]), -1), len(weights), kind)
 
-    def table(self, depth: int, key: _Key) -> Table:
+    def table(self, depth: int, key: _Key[Heads]) -> Table:
         """The row's heads against all columns."""
         row = key.part
         surplus = row.above - self._above
         transport = self._weights @ np.abs(surplus).astype(np.float32)
         packing = Packing(surplus, self._kind)
         found = [self._match(row, packing, alignment) for alignment in alignments(depth, self._depth)]
-        return Table(*map(np.array, zip(*found, strict=True)), transport)
+        return _table(found, transport)
 
     def _match(self, row: Heads, packing: Packing, alignment: Alignment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         packing.reset()
         mine = {(i, g): self._kind.type(count) for (i, g), count in np.ndenumerate(row.count[:, :, 0]) if count}
-        theirs = {place: self._count[place] for place in np.ndindex(self._count.shape[:2])}
+        theirs = {group: self._count[group] for group in np.ndindex(self._count.shape[:2])}
         inputs = np.ones(packing.columns, bool)  # where matching input to input keeps no edge
         preserved = np.zeros(packing.columns, self._kind)
         for i, j, worth in alignment.heads:
@@ -128,7 +143,7 @@ class _HeadColumns:
                 if (i, g) not in mine:
                     continue
                 wanted = np.minimum(mine[i, g], theirs[j, k])
-                amount = packing.take(int(row.place[i, g, 0]), self._reach, (j, k), wanted)
+                amount = packing.take(int(row.highest[i, g, 0]), self._reach, (j, k), wanted)
                 mine[i, g], theirs[j, k] = mine[i, g] - amount, theirs[j, k] - amount
                 preserved += amount * self._kind.type(worth)
                 if (i, j, worth) == (0, 0, 1):
@@ -141,7 +156,7 @@ class _HeadColumns:
             my_ends += amount
         for end, i in alignment.second_ends:
             wanted = np.minimum(mine[i, 0], inputs if end == INPUT else np.ones_like(preserved))
-            amount = packing.take(int(row.place[i, 0, 0]), self._ends, (0, 0), wanted.astype(self._kind))
+            amount = packing.take(int(row.highest[i, 0, 0]), self._ends, (0, 0), wanted.astype(self._kind))
             mine[i, 0] = mine[i, 0] - amount
             their_ends += amount
         return preserved, my_ends, their_ends
@@ -153,18 +168,18 @@ class _ChainColumns:
     def __init__(self, chains: Chains, depth: int, arrays: GraphArrays, kind: np.dtype) -> None:
         self._above, self._count, self._depth, self._kind = chains.above, chains.count.astype(kind), depth, kind
         self._weights, self._first_width = arrays.lower_weights, arrays.first_width
-        self._longest = chains.place.shape[1]
+        self._longest = chains.highest.shape[1]
         self._reach = Reach(chains.with_tail(), len(self._weights), kind)
         self._reach_from_end = Reach(chains.from_end(), len(self._weights), kind)
 
-    def table(self, depth: int, key: _Key) -> Table:
+    def table(self, depth: int, key: _Key[Chains]) -> Table:
         """The row's chains against all columns, with what the alignments themselves preserve."""
         row = key.part
         surplus = row.above - self._above
         transport = self._weights @ np.abs(surplus).astype(np.float32)
         packing = Packing(surplus, self._kind)
         found = [self._match(row, packing, alignment) for alignment in alignments(depth, self._depth)]
-        return Table(*map(np.array, zip(*found, strict=True)), transport)
+        return _table(found, transport)
 
     def _match(self, row: Chains, packing: Packing, alignment: Alignment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         packing.reset()
@@ -184,20 +199,20 @@ class _ChainColumns:
     def _match_pair(self, row: Chains, packing: Packing, pair: ChainPair, mine: dict, theirs: dict) -> np.ndarray:
         """Two chains from their starts on, as far as every vertex fits; what is left of them is noted."""
         i, j = pair.first, pair.second
-        places = row.place[i, : row.count[i, 0], 0].tolist() + list(TAIL) * pair.first_tail
+        vertices = row.highest[i, : row.count[i, 0], 0].tolist() + list(TAIL) * pair.first_tail
         length = self._count[j] + self._kind.type(len(TAIL) * pair.second_tail)
         first = 0 if pair.first_tail or pair.second_tail else self._first_width
         before = np.ones(packing.columns, self._kind)
         preserved = np.zeros(packing.columns, self._kind)
-        for p, place in enumerate(places[: self._longest + len(TAIL) * pair.second_tail]):
+        for p, highest in enumerate(vertices[: self._longest + len(TAIL) * pair.second_tail]):
             wanted = (length > p) & before
             if not wanted.any():
                 break
-            before = packing.take(place, self._reach, (j, p), wanted, first)
+            before = packing.take(highest, self._reach, (j, p), wanted, first)
             if p or pair.starts:
                 preserved += before
-            if pair.ends and p == len(places) - 1:
-                preserved += before & (length == len(places))
+            if pair.ends and p == len(vertices) - 1:
+                preserved += before & (length == len(vertices))
             if p < row.count[i, 0]:
                 mine[i] = mine[i] - before
             theirs[j] = np.maximum(theirs[j] - before, 0)
@@ -214,13 +229,13 @@ class _ChainColumns:
             both = np.minimum(mine[i], theirs[j])
             before = (both > 1).astype(self._kind)
             for back in range(1, min(int(row.count[i, 0]), self._longest) + 1):
-                place = int(row.place[i, row.count[i, 0] - back, 0])
+                highest = int(row.highest[i, row.count[i, 0] - back, 0])
                 wanted = (both >= back) & before
                 if not wanted.any():
                     break
-                before = packing.take(place, self._reach_from_end, (j, back - 1), wanted, self._first_width)
+                before = packing.take(highest, self._reach_from_end, (j, back - 1), wanted, self._first_width)
                 if back > 1:
                     preserved += before
-                else:  # a chain gives one run only: its places are counted from the end
+                else:  # a chain gives one run only: its vertices are counted from the end
                     mine[i], theirs[j] = mine[i] * (1 - before), theirs[j] * (1 - before)
         return preserved

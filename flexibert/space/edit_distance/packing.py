@@ -16,9 +16,9 @@ class Reach:
             thresholds, columns).
     """
 
-    def __init__(self, place: np.ndarray, thresholds: int, kind: np.dtype) -> None:
+    def __init__(self, highest: np.ndarray, thresholds: int, kind: np.dtype) -> None:
         ones = np.iinfo(kind).max
-        self.reached = np.where(place[..., None, :] >= np.arange(thresholds)[:, None], ones, 0).astype(kind)
+        self.reached = np.where(highest[..., None, :] >= np.arange(thresholds)[:, None], ones, 0).astype(kind)
         self.missed = ones - self.reached
 
 
@@ -53,17 +53,19 @@ class Packing:
         np.maximum(left - self.kind.type(abs(count)), 0, out=left)
         return fits
 
-    def take(self, place: int, reach: Reach, column: tuple[int, int], wanted: np.ndarray, first: int = 0) -> np.ndarray:
-        """Match vertices of the row at a place with vertices of the columns; how many fit, at most `wanted`.
+    def take(
+        self, highest: int, reach: Reach, column: tuple[int, int], wanted: np.ndarray, first: int = 0
+    ) -> np.ndarray:
+        """Match vertices of the row of one rank with vertices of the columns; how many fit, at most `wanted`.
 
         Args:
-            place: Last threshold that the row's operation reaches.
+            highest: Highest threshold that the row's operation reaches.
             reach: Masks of the columns' operations.
             column: Which of their operations.
             wanted: Number of pairs; shape (columns,).
             first: The first threshold that can lie between such operations; those below are not looked at.
         """
-        split = max(place + 1, first)
+        split = max(highest + 1, first)
         reached, missed = reach.reached[column], reach.missed[column]
         amount = wanted
         if split > first:

@@ -80,30 +80,30 @@ def _read_pairs(path: Path, ranks: Ranks) -> list[Pair]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        place = f"{path}: line {number}"
+        where = f"{path}: line {number}"
         try:
             row = json.loads(line)
         except ValueError as error:
-            problems.append(f"{place}: not JSON ({error})")
+            problems.append(f"{where}: not JSON ({error})")
             continue
-        models = [_read_model(row, key, place, ranks, problems) for key in ("a", "b")]
-        if all(models):
-            pairs.append((number, models[0], models[1]))
+        first, second = (_read_model(row, key, where, ranks, problems) for key in ("a", "b"))
+        if first is not None and second is not None:
+            pairs.append((number, first, second))
     if problems:
         more = len(problems) - TOLD
         raise DesignSpaceError(problems[:TOLD] + ([f"{path}: {more} more problems"] if more > 0 else []))
     return pairs
 
 
-def _read_model(row: Any, key: str, place: str, ranks: Ranks, problems: list[str]) -> Architecture | None:
+def _read_model(row: Any, key: str, where: str, ranks: Ranks, problems: list[str]) -> Architecture | None:
     if not isinstance(row, dict) or key not in row:
-        problems.append(f"{place}: key '{key}' is missing (needed: model dictionaries under a and b)")
+        problems.append(f"{where}: key '{key}' is missing (needed: model dictionaries under a and b)")
         return None
     try:
-        architecture = Architecture.from_model_dict(row[key], f"{place}: {key}")
+        architecture = Architecture.from_model_dict(row[key], f"{where}: {key}")
     except DesignSpaceError as error:
         problems += error.problems
         return None
     outside = ranks.problems(architecture)
-    problems += [f"{place}: {key}: {problem}" for problem in outside]
+    problems += [f"{where}: {key}: {problem}" for problem in outside]
     return None if outside else architecture

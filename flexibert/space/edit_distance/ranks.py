@@ -7,6 +7,8 @@ from flexibert.space.architecture import PARAMETERS, Architecture
 from flexibert.space.design_space import DesignSpace
 
 ENDS = ("input", "output", "add_norm")  # operations of every graph
+TENTHS = 10  # costs are computed as integers, in tenths
+RANK, EDGE = TENTHS, 1  # cost of a difference of one rank, and of an edge (paper: graph edit distance)
 
 
 class Ranks:
@@ -30,7 +32,8 @@ class Ranks:
     @classmethod
     def of_architectures(cls, architectures: Iterable[Architecture]) -> "Ranks":
         """The shortest list that ranks all given models, whatever their spaces."""
-        widths, heads = set(), set()
+        widths: set[int] = set()
+        heads: set[tuple] = set()
         for architecture in architectures:
             for layer in dict.fromkeys(architecture.layers):
                 widths.update(layer.feed_forward)

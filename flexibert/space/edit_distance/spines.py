@@ -46,8 +46,8 @@ def spine_maps(depth_a: int, depth_b: int, most: int) -> np.ndarray:
     distinct = [spine for spine in dict.fromkeys(found) if sum(other >= 0 for other in spine) >= least]
     chosen, rest = distinct[: most // 2], distinct[most // 2 :]
     if rest:
-        places = np.linspace(0, len(rest) - 1, most - len(chosen)).astype(int)
-        chosen += [rest[k] for k in np.unique(places)]
+        spread = np.linspace(0, len(rest) - 1, most - len(chosen)).astype(int)
+        chosen += [rest[k] for k in np.unique(spread)]
     maps = np.zeros((len(chosen), length_a, length_b))
     for k, spine in enumerate(chosen):
         for vertex, other in enumerate(spine):

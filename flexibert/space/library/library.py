@@ -36,7 +36,7 @@ def build_library(
     processes: int | None = 1,
     facts: Mapping[str, Any] | None = None,
 ) -> "Library":
-    """Write a library of given models; equal networks are kept once, at their first place.
+    """Write a library of given models; equal networks are kept once, at their first position.
 
     Every file appears whole or not at all; `library.json` comes last and is absent while the others are made.
 

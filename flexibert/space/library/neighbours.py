@@ -22,7 +22,7 @@ def overlap(a: Architecture, b: Architecture) -> int:
 
 
 def nearest(architectures: Sequence[Architecture], embedding: np.ndarray, count: int = 100) -> np.ndarray:
-    """For each model the `count` others of greatest overlap, ties by embedding distance, then by place.
+    """For each model the `count` others of greatest overlap, ties by embedding distance, then by position.
 
     Models are sorted by their operation lists, which puts those with a common prefix side by side; each model then
     looks only at the run around it that holds enough others.
@@ -33,7 +33,7 @@ def nearest(architectures: Sequence[Architecture], embedding: np.ndarray, count:
         count: Neighbours wanted; fewer are given where there are not so many models.
 
     Returns:
-        Places of the neighbours, nearest first; int32, shape (models, min(count, models - 1)).
+        Positions of the neighbours, nearest first; int32, shape (models, min(count, models - 1)).
     """
     total = len(architectures)
     count = min(count, total - 1)
@@ -47,9 +47,9 @@ def nearest(architectures: Sequence[Architecture], embedding: np.ndarray, count:
     found = np.empty((total, count), np.int32)
     for k in range(total):
         left, right, overlaps = _run(shared, k, count)
-        places = order[np.r_[left:k, k + 1 : right + 1]]
-        separation = np.square(coordinates[places] - coordinates[order[k]]).sum(axis=1)
-        found[order[k]] = places[np.lexsort((places, separation, -overlaps))[:count]]
+        near = order[np.r_[left:k, k + 1 : right + 1]]
+        separation = np.square(coordinates[near] - coordinates[order[k]]).sum(axis=1)
+        found[order[k]] = near[np.lexsort((near, separation, -overlaps))[:count]]
     return found
 
 
@@ -58,7 +58,7 @@ def _prefix(a: tuple[int, ...], b: tuple[int, ...]) -> int:
 
 
 def _run(shared: np.ndarray, k: int, count: int) -> tuple[int, int, np.ndarray]:
-    """The sorted models around place k that can be among its neighbours: first, last, and their overlaps with it."""
+    """The sorted models around position k that can be among its neighbours: first, last, and their overlaps with it."""
     reach = count
     while True:
         start, stop = max(0, k - reach), min(len(shared), k + reach)

@@ -40,8 +40,8 @@ class Placement:
         generator = np.random.default_rng(seed)
         self._metric = metric
         self._landmarks = []
-        for places in (np.flatnonzero(~is_rare), np.flatnonzero(is_rare)):
-            chosen = np.sort(generator.choice(places, min(LANDMARKS, len(places)), replace=False))
+        for models in (np.flatnonzero(~is_rare), np.flatnonzero(is_rare)):
+            chosen = np.sort(generator.choice(models, min(LANDMARKS, len(models)), replace=False))
             reference = Reference([architectures[k] for k in chosen], ranks)
             self._landmarks.append((reference, np.asarray(embedding, np.float32)[chosen]))
 
@@ -53,10 +53,10 @@ class Placement:
         """
         used = self._landmarks if len(architecture.layers) in self._rare else self._landmarks[:1]
         distances = np.concatenate([reference.distances(architecture) for reference, _ in used])
-        return place(distances, np.concatenate([coordinates for _, coordinates in used]), self._metric)
+        return best_point(distances, np.concatenate([coordinates for _, coordinates in used]), self._metric)
 
 
-def place(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclidean") -> np.ndarray:
+def best_point(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclidean") -> np.ndarray:
     """The point whose distances to given points fit best, by damped least squares (Levenberg and Marquardt).
 
     City-block distances have kinks, where a descent may stay; so it sets out from the nearest points in turn.
@@ -76,7 +76,7 @@ def place(distances: np.ndarray, coordinates: np.ndarray, metric: str = "euclide
 
 
 def _descend(point: np.ndarray, points: np.ndarray, distances: np.ndarray, metric: str) -> tuple[float, np.ndarray]:
-    """Squared error and place of the best point on the way down from `point`."""
+    """Squared error and coordinates of the best point on the way down from `point`."""
     damping = 1e-2
     error, slopes = _errors(point, points, distances, metric)
     for _ in range(STEPS):

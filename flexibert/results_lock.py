@@ -1,4 +1,4 @@
-"""Who holds a results folder: one running search at a time, and a killed one frees it by being dead."""
+"""The lock of a results folder: one running search at a time, and a killed one frees it by being dead."""
 
 import errno
 import getpass
@@ -13,18 +13,18 @@ from flexibert.errors import UsageError
 HOLDER = ".holder.json"
 
 
-def check_place(folder: str | Path) -> None:
+def check_results_folder(folder: str | Path) -> None:
     """Look whether a results folder could be there at all.
 
     Raises:
         UsageError: A file stands in its place, or in that of a folder above it.
     """
-    for place in (Path(folder), *Path(folder).parents):
-        if place.exists() and not place.is_dir():
-            raise UsageError(f"{place}: is a file, but results must go into a folder of this name; move the file away")
+    for path in (Path(folder), *Path(folder).parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path}: is a file, but results must go into a folder of this name; move the file away")
 
 
-def hold(folder: str | Path) -> None:
+def acquire(folder: str | Path) -> None:
     """Hold a results folder until `release`, or until this process ends.
 
     Raises:

@@ -1,0 +1,15 @@
+"""Hand what a search has observed to flexibert.outcome.confirmation."""
+
+from flexibert.encoder.library_costs import costs_of
+from flexibert.log import job_log
+from flexibert.outcome.confirmation import choose_confirmed
+
+with job_log(snakemake.log[0]):
+    choose_confirmed(
+        name=snakemake.wildcards.search,
+        observations=snakemake.input.observations[0],
+        proposals=snakemake.input.proposals,
+        **{key: snakemake.params[key] for key in ("models", "seeds", "baselines", "space")},
+        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
+        out=snakemake.output[0],
+    )
