@@ -192,7 +192,6 @@ class TaskFiles(Folder):
     majority_answers = File("plain-majority.npz", apart=True)
     words_answers = File("plain-words.npz", apart=True)
     card = File("task.json")
-    plain = File("plain.json", apart=True)
 
 
 class LibraryFiles(Folder):

@@ -7,6 +7,7 @@ rule report:
         settings=PATHS.config,
         leaderboards=lambda wildcards: expand(PATHS.leaderboard, search=searches_of(wildcards.page)),
         final=lambda wildcards: scores_in(final_of("main")),
+        plain=expand(PATHS.task.plain, task=tasks_of_recipe("final")),
         evidence=lambda wildcards: [PATHS.evidence.at(search=name) for name in judged(wildcards.page)],
     output:
         page=report(

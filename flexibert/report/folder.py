@@ -152,8 +152,13 @@ class ResultsFolder:
 
     @cached_property
     def plain(self) -> dict[str, dict[str, Any]]:
-        """Scores on a task's kept-away rows of answers that need no network: `majority`, and for texts `tfidf`."""
-        return {parts["task"]: self._read(path) for path, parts in self.layout.task.plain.found()}
+        """Scores on a task's kept-away rows of answers that need no network, `majority` and `tfidf`; None without such rows."""
+        cards = {parts["task"]: self._read(path) for path, parts in self.layout.task.plain.found()}
+        names = {"majority": "majority", "tfidf": "words"}
+        return {
+            task: {name: (card[key]["test"] or {}).get("score") for name, key in names.items()}
+            for task, card in cards.items()
+        }
 
     def ended(self, search: str) -> bool:
         """Whether a search has ranked its models."""
