@@ -65,7 +65,7 @@ rule evidence:
         mem_mb=2000,
         runtime=30,
     params:
-        results=PLACE,
+        results=RESULTS_ON_DISK,
         tested=CFG["tasks"]["test_share"] > 0,
         suite=lambda wildcards: search_settings(CFG, wildcards.search)["suite"],
         seed=lambda wildcards: derive_seed(SEED, "evidence", wildcards.search),
