@@ -1,6 +1,6 @@
 """Hand what a search has observed to flexibert.outcome.confirmation."""
 
-from flexibert.encoder.library_costs import costs_of
+from flexibert.encoder.library_costs import cost_function
 from flexibert.log import job_log
 from flexibert.outcome.confirmation import choose_confirmed
 
@@ -10,6 +10,6 @@ with job_log(snakemake.log[0]):
         observations=snakemake.input.observations[0],
         proposals=snakemake.input.proposals,
         **{key: snakemake.params[key] for key in ("models", "seeds", "baselines", "space")},
-        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
+        costs=cost_function(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         out=snakemake.output[0],
     )

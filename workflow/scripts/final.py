@@ -1,6 +1,6 @@
 """Hand the winner of a search to flexibert.outcome.confirmation."""
 
-from flexibert.encoder.library_costs import costs_of
+from flexibert.encoder.library_costs import cost_function
 from flexibert.log import job_log
 from flexibert.outcome.confirmation import choose_final
 from flexibert.settings import ScaleSettings
@@ -14,6 +14,6 @@ with job_log(snakemake.log[0]):
         proposals=snakemake.input.proposals,
         scale_up=factors and ScaleSettings.from_mapping(factors),
         **{key: snakemake.params[key] for key in ("baselines", "seeds", "space")},
-        costs=costs_of(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
+        costs=cost_function(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         out=snakemake.output[0],
     )
