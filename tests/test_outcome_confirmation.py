@@ -118,6 +118,14 @@ def test_a_lucky_winner_is_unmasked_by_its_confirmation(lucky):
     assert fallen["score"] < 67.0 - 3.0  # the mean of all four, no longer the lucky one
 
 
+@pytest.mark.parametrize("luck", [7.0, 12.0, 30.0])
+def test_luck_of_any_size_is_unmasked(tmp_path, luck):
+    toy = Toy(tmp_path, truth={GOOD: 66.0}, luck={LUCKY: luck})
+    toy.confirm()
+    _, winner = toy.rank(toy.train())
+    assert winner["model"] == GOOD
+
+
 def test_what_was_confirmed_is_surer_than_what_was_not(lucky):
     lucky.confirm()
     board, _ = lucky.rank(lucky.train())

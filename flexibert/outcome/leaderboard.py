@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flexibert.errors import SearchError
-from flexibert.evidence.posterior import Belief, posterior
+from flexibert.evidence.posterior import Belief, noise_of, posterior
 from flexibert.files import read_json, write_csv, write_json
 from flexibert.layout import LEADERBOARD_COLUMNS, OBSERVATION_COLUMNS, LibraryFiles
 from flexibert.run_index import asked_in
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 CANDIDATE = "candidate"
+LUCK = 3.0  # deviations of one training above the mean of the fresh ones
 UNKNOWN = {"posterior": math.nan, "posterior_deviation": math.nan}
 
 
@@ -57,6 +58,7 @@ def rank_models(
     parameters = _parameters(libraries, asked, [*confirmed["models"], *confirmed["baselines"]])
     table = ranked(with_confirmation(read_observations(observations), confirmed["proposals"], scores, suite))
     table["parameters"] = table["model"].map(parameters)
+    table = _in_order(table, "parameters")  # of equal scores the smaller model
     table["role"] = [_role(model, confirmed) for model in table["model"]]
     tasks = [column for column in table.columns if column not in (*LEADERBOARD_COLUMNS, "parameters")]
     eligible = [model["model"] for model in confirmed["models"]] or list(asked)
@@ -115,18 +117,44 @@ def ranked(runs: "pandas.DataFrame") -> "pandas.DataFrame":
 
     retuned = runs["recipe"].map(_is_retuned).astype(bool)
     pooled, apart = runs[~retuned], runs[retuned]
-    scores = {model: list(values) for model, values in pooled.groupby("model", sort=False)["score"]}
+    scores = _without_luck(pooled)
     scores = {model: values for model, values in scores.items() if not all(map(math.isnan, values))}
     beliefs = posterior(scores) if scores else {}
     rows = [_pooled(runs, beliefs.get(str(model))) for model, runs in pooled.groupby("model", sort=False)]
     rows += [_pooled(runs, None) for _, runs in apart.groupby(["model", "recipe"], sort=False)]
     table = pandas.DataFrame(rows)
     table = table.astype({"level": "Int64", "round": "Int64"})  # empty for baselines that the search did not train
-    table = table.sort_values(
-        ["posterior", "score", "model", "recipe"], ascending=[False, False, True, True], ignore_index=True
-    )
+    return _in_order(table)
+
+
+def _in_order(table: "pandas.DataFrame", *smaller_first: str) -> "pandas.DataFrame":
+    """The rows best first and numbered; of equal scores by the given columns, then by name."""
+    keys = ["posterior", "score", *smaller_first, "model", "recipe"]
+    ascending = [False, False] + [True] * (len(keys) - 2)
+    table = table.drop(columns="rank", errors="ignore").sort_values(keys, ascending=ascending, ignore_index=True)
     table.insert(0, "rank", range(1, len(table) + 1))
     return table
+
+
+def _without_luck(runs: "pandas.DataFrame") -> dict[str, list[float]]:
+    """Scores of each model's trainings, those of the search held down to what its confirmation makes believable.
+
+    What is confirmed was picked for its score, so the search's own training is the luckiest of many; where luck has a
+    longer tail than a normal distribution it would outweigh several fresh trainings. One that lies more than LUCK
+    deviations above the fresh ones counts as no more than that. One that lies below counts in full.
+    """
+    confirmed = runs["recipe"].map(_is_confirmation).astype(bool)
+    fresh = {model: list(values) for model, values in runs[confirmed].groupby("model", sort=False)["score"]}
+    fresh = {model: values for model, values in fresh.items() if sum(map(math.isfinite, values)) > 1}
+    noise = noise_of(fresh) if fresh else None
+    scores = {}
+    for model, trainings in runs.groupby("model", sort=False):
+        scores[model] = list(trainings["score"])
+        if model in fresh and noise and noise.freedom and math.isfinite(noise.deviation):
+            values = [value for value in fresh[model] if math.isfinite(value)]
+            most = sum(values) / len(values) + LUCK * noise.deviation
+            scores[model] = [most if value > most else value for value in scores[model]]
+    return scores
 
 
 def _pooled(trainings: "pandas.DataFrame", belief: Belief | None) -> dict[str, Any]:
@@ -146,6 +174,10 @@ def believed(row: "pandas.Series") -> dict[str, Any]:
     """What a file says of a row of `ranked`: trainings, their mean and spread, and the posterior."""
     figures = ("score", "deviation", "posterior", "posterior_deviation")
     return {key: int(row[key]) for key in ("trainings", "failed")} | {key: _rounded(row[key]) for key in figures}
+
+
+def _is_confirmation(recipe: str) -> bool:
+    return Recipe.parse(recipe).kind == RecipeKind.CONFIRM
 
 
 def _is_retuned(recipe: str) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from flexibert.evidence.differences import difference_of_scores
+from flexibert.evidence.hopeless import hopeless_tasks
 from flexibert.report.answer import SCALED, WINNER, final_names
 from flexibert.report.folder import ResultsFolder
 
@@ -83,7 +84,7 @@ def final_models(folder: ResultsFolder) -> pd.DataFrame:
 
     On rows that were kept away from every choice (`split` test) where there are any, else on those by which epochs and
     trials were chosen. `low` and `high` bound the mean over trainings at 95 % (t interval); a task is `hopeless` where
-    no model's interval lies above the majority answer.
+    no model is known to beat the majority answer.
     """
     rows = [row for search in folder.finals for row in _finals(folder, search)]
     return pd.DataFrame(rows, columns=FINAL_COLUMNS).astype(dict.fromkeys(("mean", "low", "high"), "float"))
@@ -106,11 +107,11 @@ def _finals(folder: ResultsFolder, search: str) -> list[dict[str, Any]]:
     plain = _plain_rows(folder.plain, _tested(folder, search)) if tested else []
     rows += [{"search": search, "split": split} | row for row in plain]
     majority = {row["task"]: row["mean"] for row in plain if row["name"] == MAJORITY}
-    told = [(row["task"], row["low"]) for row in rows if row["name"] not in PLAIN and row["low"] is not None]
-    for row in rows:
-        lows = [low for task, low in told if task == row["task"]]
-        row["hopeless"] = row["task"] in majority and bool(lows) and max(lows) <= majority[row["task"]]
-    return rows
+    trainings: dict[str, dict[str, list[float]]] = {}
+    for (model, task), values in scores.items():
+        trainings.setdefault(task, {})[model] = values
+    hopeless = hopeless_tasks(trainings, majority)
+    return [row | {"hopeless": row["task"] in hopeless} for row in rows]
 
 
 def _mean_of(values: list[float]) -> dict[str, float | None]:
