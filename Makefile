@@ -23,9 +23,10 @@ test: .venv/installed ## run the whole test suite; what the machine lacks is ski
 test-services: .venv/installed ## run only the tests that need a browser, graphviz or the tests' own Slurm
 	$(PYTEST) -m "browser or graphviz or slurm"
 
-lint: .venv/installed ## check style of Python and rules
+lint: .venv/installed ## check style and types of Python, and the rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
 	$(BIN)/snakemake --lint
 

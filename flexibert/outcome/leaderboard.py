@@ -117,7 +117,10 @@ def ranked(runs: "pandas.DataFrame") -> "pandas.DataFrame":
 
     retuned = runs["recipe"].map(_is_retuned).astype(bool)
     pooled, apart = runs[~retuned], runs[retuned]
-    scores = _without_luck(pooled)
+    trainings: dict[str, list[tuple[Recipe, float]]] = {}
+    for model, recipe, score in zip(pooled["model"], pooled["recipe"], pooled["score"], strict=True):
+        trainings.setdefault(model, []).append((Recipe.parse(recipe), score))
+    scores = believable(trainings)
     scores = {model: values for model, values in scores.items() if not all(map(math.isnan, values))}
     beliefs = posterior(scores) if scores else {}
     rows = [_pooled(runs, beliefs.get(str(model))) for model, runs in pooled.groupby("model", sort=False)]
@@ -136,25 +139,35 @@ def _in_order(table: "pandas.DataFrame", *smaller_first: str) -> "pandas.DataFra
     return table
 
 
-def _without_luck(runs: "pandas.DataFrame") -> dict[str, list[float]]:
+def believable(trainings: Mapping[str, Sequence[tuple[Recipe, float | None]]]) -> dict[str, list[float]]:
     """Scores of each model's trainings, those of the search held down to what its confirmation makes believable.
 
     What is confirmed was picked for its score, so the search's own training is the luckiest of many; where luck has a
     longer tail than a normal distribution it would outweigh several fresh trainings. One that lies more than LUCK
-    deviations above the fresh ones counts as no more than that. One that lies below counts in full.
+    deviations above the mean of the fresh ones counts as no more than that. One that lies below counts in full.
+
+    Args:
+        trainings: Recipe and score of each training of each model; None or NaN for one that failed.
+
+    Returns:
+        Scores in the order given, NaN for one that failed.
     """
-    confirmed = runs["recipe"].map(_is_confirmation).astype(bool)
-    fresh = {model: list(values) for model, values in runs[confirmed].groupby("model", sort=False)["score"]}
-    fresh = {model: values for model, values in fresh.items() if sum(map(math.isfinite, values)) > 1}
-    noise = noise_of(fresh) if fresh else None
-    scores = {}
-    for model, trainings in runs.groupby("model", sort=False):
-        scores[model] = list(trainings["score"])
-        if model in fresh and noise and noise.freedom and math.isfinite(noise.deviation):
-            values = [value for value in fresh[model] if math.isfinite(value)]
-            most = sum(values) / len(values) + LUCK * noise.deviation
-            scores[model] = [most if value > most else value for value in scores[model]]
-    return scores
+    scores = {model: [(recipe, _number(score)) for recipe, score in each] for model, each in trainings.items()}
+    fresh = {
+        model: [score for recipe, score in each if recipe.kind == RecipeKind.CONFIRM and math.isfinite(score)]
+        for model, each in scores.items()
+    }
+    fresh = {model: values for model, values in fresh.items() if len(values) > 1}
+    deviation = noise_of(fresh).deviation if fresh else math.nan
+    most = {model: sum(values) / len(values) + LUCK * deviation for model, values in fresh.items()}
+    return {
+        model: [most[model] if model in most and score > most[model] else score for _, score in each]
+        for model, each in scores.items()
+    }
+
+
+def _number(score: float | None) -> float:
+    return math.nan if score is None else score
 
 
 def _pooled(trainings: "pandas.DataFrame", belief: Belief | None) -> dict[str, Any]:
@@ -174,10 +187,6 @@ def believed(row: "pandas.Series") -> dict[str, Any]:
     """What a file says of a row of `ranked`: trainings, their mean and spread, and the posterior."""
     figures = ("score", "deviation", "posterior", "posterior_deviation")
     return {key: int(row[key]) for key in ("trainings", "failed")} | {key: _rounded(row[key]) for key in figures}
-
-
-def _is_confirmation(recipe: str) -> bool:
-    return Recipe.parse(recipe).kind == RecipeKind.CONFIRM
 
 
 def _is_retuned(recipe: str) -> bool:

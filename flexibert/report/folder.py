@@ -152,7 +152,7 @@ class ResultsFolder:
 
     @cached_property
     def plain(self) -> dict[str, dict[str, Any]]:
-        """Scores of what needs no network, `majority` and `tfidf`, on a task's kept-away rows; None without such rows."""
+        """Scores of what needs no network, `majority` and `tfidf`, on kept-away rows of each task; None without any."""
         cards = {parts["task"]: self._read(path) for path, parts in self.layout.task.plain.found()}
         names = {"majority": "majority", "tfidf": "words"}
         return {

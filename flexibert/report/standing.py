@@ -1,12 +1,13 @@
 """Where the models of a search stand, whether it has ended or not: by all trainings of a model, never by one."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from flexibert.evidence.posterior import Belief, posterior
 from flexibert.layout import LEADERBOARD_COLUMNS
-from flexibert.outcome.leaderboard import CANDIDATE, ranked, with_confirmation
+from flexibert.outcome.leaderboard import CANDIDATE, believable, ranked, with_confirmation
 from flexibert.report.folder import ResultsFolder
-from flexibert.runs import RecipeKind, RunName
+from flexibert.runs import Recipe, RecipeKind, RunName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,11 +52,11 @@ def winner_of(folder: ResultsFolder, search: str) -> dict[str, Any] | None:
 def beliefs(folder: ResultsFolder, search: str) -> dict[str, Belief]:
     """What is believed of each model of a search, by its trainings that are scored so far."""
     suite = folder.search_settings(search).get("suite")
-    scores: dict[str, list[float | None]] = {}
+    trainings: dict[str, list[tuple[Recipe, float | None]]] = {}
     for run in folder.asked_by(search):
         if run in folder.scores and run.recipe.kind not in NOT_POOLED:
-            scores.setdefault(run.model, []).append(_objective(folder.scores[run], suite))
-    known = {model: values for model, values in scores.items() if any(value is not None for value in values)}
+            trainings.setdefault(run.model, []).append((run.recipe, _objective(folder.scores[run], suite)))
+    known = {model: each for model, each in believable(trainings).items() if not all(map(math.isnan, each))}
     return posterior(known) if known else {}
 
 
