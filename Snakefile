@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/ending.smk"
 
 
 # Jobs may run in an environment that does not have the package installed (--sdm conda): they find it here.

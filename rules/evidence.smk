@@ -4,16 +4,6 @@
 EVERY_CORE = 10**4 if workflow.local_exec else CFG["jobs"]["threads"]
 
 
-def trained_files(search):
-    """Scores of all runs that the evidence on a search rests on."""
-    return scores_in([*confirmation_of(search), *final_of(search)])
-
-
-def judged(page):
-    """The searches of a page whose winners are compared with others: the main one, and all that are confirmed."""
-    return [search for search in searches_of(page) if search == "main" or is_confirmed(search)]
-
-
 rule speed:
     """Time the winner of a search and its baselines in turns, with the machine to themselves."""
     input:
@@ -65,7 +55,6 @@ rule evidence:
         mem_mb=2000,
         runtime=30,
     params:
-        results=RESULTS_ON_DISK,
         tested=CFG["tasks"]["test_share"] > 0,
         suite=lambda wildcards: search_settings(CFG, wildcards.search)["suite"],
         seed=lambda wildcards: derive_seed(SEED, "evidence", wildcards.search),

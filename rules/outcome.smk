@@ -1,36 +1,6 @@
 """How a search ends: its best models and their baselines are trained again, a winner is chosen and trained longer."""
 
 
-def is_confirmed(search):
-    """Whether the best models of a search are trained again."""
-    return bool(CFG["confirm"]["models"]) and search in CFG["confirm"]["searches"]
-
-
-def confirmation_of(search):
-    """What a search trains again, as a list of one file; empty where it is not confirmed."""
-    return [checkpoints.confirm.get(search=search).output[0]] if is_confirmed(search) else []
-
-
-def final_of(search):
-    """What is trained at the large budget, as a list of one file: for the search `main` alone."""
-    return [checkpoints.final.get(search=search).output[0]] if search == "main" else []
-
-
-def scores_in(files):
-    """Scores of all runs that confirmations or final selections name."""
-    return [score for path in files for score in scores_of(read_json(path)["proposals"])]
-
-
-def observed_by(search):
-    """Observations of the last round of a search."""
-    return last_observations(search, levels_of(search)[-1])
-
-
-def asked_by(search):
-    """Proposals of all rounds of a search."""
-    return [path for level in levels_of(search) for path in proposals_of(search, level)]
-
-
 checkpoint confirm:
     """Choose what is trained again: the best models of a search by posterior mean, and the baselines of each."""
     input:
@@ -50,9 +20,8 @@ checkpoint confirm:
         mem_mb=1000,
         runtime=10,
     params:
-        models=CFG["confirm"]["models"],
-        seeds=CFG["confirm"]["seeds"],
-        baselines=CFG["baselines"],
+        # one value, since Snakemake compares the values of all params as a set: 2 and 1 for 1 and 2 is no change to it
+        asked={"models": CFG["confirm"]["models"], "seeds": CFG["confirm"]["seeds"], "baselines": CFG["baselines"]},
         space=SPACE,
         max_positions=CFG["model"]["max_positions"],
         length=CFG["tasks"]["length"],
@@ -114,9 +83,8 @@ checkpoint final:
         mem_mb=1000,
         runtime=10,
     params:
-        seeds=CFG["final"]["seeds"],
         scale_up=CFG["final"]["scale_up"],
-        baselines=CFG["baselines"],
+        asked={"seeds": CFG["final"]["seeds"], "baselines": CFG["baselines"]},
         space=SPACE,
         max_positions=CFG["model"]["max_positions"],
         length=CFG["tasks"]["length"],

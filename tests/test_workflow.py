@@ -79,9 +79,10 @@ def test_every_round_says_what_was_proposed_and_why(toy):
 
 def test_every_job_has_a_log_and_training_jobs_a_benchmark(toy):
     table = pandas.read_csv(toy.results / "search/main/leaderboard.csv", dtype={"model": str})
-    assert set(table["origin"]) == {"pretrain", "transfer"}
+    assert set(table["origin"]) <= {"pretrain", "transfer", "confirmed"}
     for run_ in table.itertuples():
-        stage, end = {"pretrain": ("pretrain", "step 10 of 10"), "transfer": ("transfer", "step 4 of 4")}[run_.origin]
+        transferred = run_.origin == "transfer"
+        stage, end = ("transfer", "step 4 of 4") if transferred else ("pretrain", "step 10 of 10")
         name = f"{run_.model}-{run_.recipe}"
         assert (toy.results / f"benchmarks/{stage}/{name}.jsonl").is_file()
         assert end in (toy.results / f"logs/{stage}/{name}.log").read_text()

@@ -21,6 +21,7 @@ from flexibert.encoder.checkpoint import load_model
 from flexibert.encoder.named import model_by_name_or_file
 from flexibert.errors import ConfigError, UsageError
 from flexibert.preflight import check_experiment, check_typed
+from flexibert.settings import SuiteSettings, TokenizerSettings
 from flexibert.search.bench.table import read_table
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library
@@ -60,16 +61,16 @@ def test_a_name_of_the_settings_cannot_escape(place, text, monkeypatch):
 
 @pytest.mark.parametrize("text", ESCAPES, ids=repr)
 def test_a_task_or_a_model_on_the_hub_cannot_escape(text):
-    suite = {"suite": "probes", "source": "embedded", "names": [text]}
-    assert f"has no task '{text}'" in check_tasks({"suites": [suite]})[0]
-    assert check_tokenizer({"kind": "hub", "vocabulary": 300, "path": text})
+    suite = SuiteSettings("probes", "embedded", names=(text,))
+    assert f"has no task '{text}'" in check_tasks([suite])[0]
+    assert check_tokenizer(TokenizerSettings("hub", 300, text))
 
 
 @pytest.mark.parametrize("text", ["owner/..", "../owner", "owner/a..b", "a/b/c"])
 def test_an_id_on_the_hub_is_no_path(text):
     with pytest.raises(ConfigError):
         resolve(PLACES["data set"](text), ROOT)
-    assert "is not a model id" in check_tokenizer({"kind": "hub", "vocabulary": 300, "path": text})[0]
+    assert "is not a model id" in check_tokenizer(TokenizerSettings("hub", 300, text))[0]
 
 
 @pytest.mark.workflow
@@ -231,8 +232,7 @@ def task_files(folder: Path, write) -> None:
     (folder / "CoLA").mkdir()
     for name in ("train.tsv", "dev.tsv"):
         write(folder / "CoLA" / name)
-    settings = {"suites": [{"suite": "glue", "source": "folder", "folder": str(folder), "names": ["cola"]}]}
-    assert check_tasks(settings) == []
+    assert check_tasks([SuiteSettings("glue", "folder", str(folder), ("cola",))]) == []
     from flexibert.data.task_files import read_examples
     from flexibert.data.task_table import TASKS
 
@@ -287,14 +287,14 @@ def test_the_payloads_do_execute_where_they_are_unpickled(tmp_path):
 
 
 def test_a_data_set_with_a_script_is_refused_unread(tmp_path, monkeypatch):
-    from flexibert.data.download import fetch
+    from flexibert.data.download import HubData, fetch
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     folder = tmp_path / "set"
     folder.mkdir()
     (folder / "set.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'executed')!r})\n")
     with pytest.raises(UsageError):
-        fetch({"name": "mine", "kind": "hub", "id": str(folder), "weight": 1.0, "shards": 1}, tmp_path / "out")
+        fetch(HubData(str(folder), "mine"), tmp_path / "out")
     assert not (tmp_path / "executed").exists()
 
 

@@ -9,7 +9,8 @@ with job_log(snakemake.log[0]):
         name=snakemake.wildcards.search,
         observations=snakemake.input.observations[0],
         proposals=snakemake.input.proposals,
-        **{key: snakemake.params[key] for key in ("models", "seeds", "baselines", "space")},
+        **snakemake.params.asked,
+        space=snakemake.params.space,
         costs=cost_function(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         out=snakemake.output[0],
     )

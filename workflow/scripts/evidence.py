@@ -1,9 +1,11 @@
 """Hand the end of a search to flexibert.evidence.collect."""
 
+from pathlib import Path
+
 from flexibert.evidence.collect import Ended, collect_evidence, kept_answers
 from flexibert.log import job_log
 
-results, suite = snakemake.params.results, snakemake.params.suite
+results, suite = Path(snakemake.output.evidence).parents[1], snakemake.params.suite
 with job_log(snakemake.log[0]):
     collect_evidence(
         results=results,

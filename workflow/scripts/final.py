@@ -13,7 +13,8 @@ with job_log(snakemake.log[0]):
         leaderboard=snakemake.input.leaderboard,
         proposals=snakemake.input.proposals,
         scale_up=factors and ScaleSettings.from_mapping(factors),
-        **{key: snakemake.params[key] for key in ("baselines", "seeds", "space")},
+        **snakemake.params.asked,
+        space=snakemake.params.space,
         costs=cost_function(snakemake.input.vocabulary, snakemake.params.max_positions, snakemake.params.length),
         out=snakemake.output[0],
     )
