@@ -21,8 +21,8 @@ from flexibert.encoder.checkpoint import load_model
 from flexibert.encoder.named import model_by_name_or_file
 from flexibert.errors import ConfigError, UsageError
 from flexibert.preflight import check_experiment, check_typed
-from flexibert.settings import SuiteSettings, TokenizerSettings
 from flexibert.search.bench.table import read_table
+from flexibert.settings import SuiteSettings, TokenizerSettings
 from flexibert.space.design_space import DesignSpace
 from flexibert.space.library.library import Library
 from flexibert.training.state import DIGEST_LENGTH, StateKeeper, file_digest
