@@ -11,7 +11,7 @@ from toy import Done, run
 pytestmark = pytest.mark.xdist_group("workflow")
 
 LEVEL = {"level": 1, "initial": 2, "batch": 1, "rounds": 2, "patience": 1, "aleatoric": 0, "parents": 2}
-# Each stage waits for the plugin's next look at the queue, which comes ever more seldom: so few stages, no confirmation.
+# Each stage waits for the next look of the plugin at the queue, which comes ever more seldom: so no confirmation.
 SHORTER = {
     "search": {"levels": [{**LEVEL, "parent_neighbours": 0}]},
     "confirm": {"models": 0, "seeds": 0},
