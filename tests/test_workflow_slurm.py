@@ -119,9 +119,10 @@ def test_a_search_on_slurm_gives_the_leaderboard_of_the_local_run(tmp_path):
     options = ["--profile", "slurm", "--jobs", "8", *QUICK]
     (tmp_path / "slurm").mkdir()
     (tmp_path / "local").mkdir()
-    done = run(*options, "--default-resources", *SITE, folder=tmp_path / "slurm", changes=SHORTER)
+    board = "results/test/search/main/leaderboard.csv"
+    done = run(board, *options, "--default-resources", *SITE, folder=tmp_path / "slurm", changes=SHORTER)
     assert done.ok, done.text
-    local = run(folder=tmp_path / "local", changes=SHORTER)
+    local = run(board, folder=tmp_path / "local", changes=SHORTER)
     assert local.ok, local.text
     boards = [pandas.read_csv(part.results / "search/main/leaderboard.csv") for part in (done, local)]
     pandas.testing.assert_frame_equal(*boards)
